@@ -1,0 +1,14 @@
+"""The models inside the package. Needs no torch, so listing them is quick."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+DEFAULT_MODEL = "tiny"
+EMBEDDED = {"tiny": "4x, four experts of 9.2 M parameters, for a laptop CPU; trained by this project"}
+
+
+def embedded_folder(name: str) -> Path:
+    """Folder of an embedded model."""
+    return Path(str(files("linearsr") / "weights" / name))

@@ -1,0 +1,1 @@
+"""Training data: photos from tar shards, synthetic degradation, LR/HR pair pools."""

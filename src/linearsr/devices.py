@@ -1,0 +1,55 @@
+"""Where and in which precision to compute."""
+
+from __future__ import annotations
+
+import re
+
+import torch
+
+from linearsr.errors import DeviceError
+
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device of "auto", "cpu", "cuda", "cuda:1" or "mps".
+
+    Raises:
+        DeviceError: if it is unknown or not there.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", name):
+        raise DeviceError(f"device {name!r} is unknown", remedy="use auto, cpu, cuda, cuda:N or mps")
+    device = torch.device(name)
+    there = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not there[device.type]:
+        raise DeviceError(f"device {name} is not available", remedy="use --device cpu, or see linearsr doctor")
+    return device
+
+
+def choose_precision(name: str, device: torch.device) -> torch.dtype:
+    """Return the dtype of "auto", "fp32", "bf16" or "fp16" on ``device``.
+
+    "auto" takes bfloat16 on a GPU, and on a CPU only where it has instructions for it: without them bfloat16 is many
+    times slower than float32 (docs/decisions/0002-precision.md).
+    """
+    if name == "auto":
+        return torch.bfloat16 if device.type == "cuda" or cpu_has_bf16(device) else torch.float32
+    if name not in PRECISIONS:
+        raise DeviceError(f"precision {name!r} is unknown", remedy=f"use auto, {', '.join(PRECISIONS)}")
+    if name == "fp16" and device.type == "cpu":
+        raise DeviceError("fp16 is not supported on a CPU", remedy="use --precision fp32, or bf16 where it is fast")
+    return PRECISIONS[name]
+
+
+def cpu_has_bf16(device: torch.device) -> bool:
+    """Whether ``device`` is a CPU with AVX512-BF16 or AMX instructions."""
+    if device.type != "cpu":
+        return False
+    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(bool(getattr(torch.cpu, probe, lambda: False)()) for probe in probes)

@@ -1,0 +1,1 @@
+"""Flow matching: the probability path, timestep densities and ODE samplers. Imports only torch."""

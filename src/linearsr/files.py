@@ -1,0 +1,48 @@
+"""Pictures to files: fit the picture to the format, then write it whole or not at all."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from linearsr.imaging.atomic import write_atomically
+from linearsr.imaging.codec import encode
+from linearsr.imaging.formats import OutputFormat, format_of_suffix
+from linearsr.imaging.picture import Picture, from_unit, to_unit
+
+
+class LossWarning(UserWarning):
+    """Something of the picture does not fit the chosen format."""
+
+
+def write_picture(
+    picture: Picture, path: Path, *, form: OutputFormat | None = None, quality: int = 95, overwrite: bool = False
+) -> None:
+    """Encode and write a picture in ``form``, by default the format of the path's suffix.
+
+    Raises:
+        InputError: if no format belongs to the suffix.
+        OutputError: if the path exists and ``overwrite`` is false, or cannot be written.
+    """
+    form = form or format_of_suffix(path.suffix)
+    write_atomically(path, encode(fit(picture, form), form, quality=quality), overwrite=overwrite)
+
+
+def fit(picture: Picture, form: OutputFormat) -> Picture:
+    """Reduce a picture to what ``form`` can hold, warning (LossWarning) about everything that is lost."""
+    if form.name == "tiff" and picture.metadata.exif is not None:
+        warnings.warn("TIFF output cannot hold the EXIF block; it is left out", LossWarning, stacklevel=2)
+        picture = replace(picture, metadata=replace(picture.metadata, exif=None))
+    if picture.depth == 16 and not form.depth16:
+        warnings.warn(f"{form.name} holds 8 bits per sample; the 16-bit result is reduced", LossWarning, stacklevel=2)
+        alpha = None if picture.alpha is None else from_unit(to_unit(picture.alpha), 8)
+        picture = replace(picture, color=from_unit(to_unit(picture.color), 8), alpha=alpha)
+    if picture.alpha is not None and not form.alpha:
+        warnings.warn(f"{form.name} has no alpha; transparent parts become white", LossWarning, stacklevel=2)
+        opacity = to_unit(picture.alpha)[..., None]
+        flat = to_unit(picture.color) * opacity + (1 - opacity)
+        picture = replace(picture, color=from_unit(flat.astype(np.float32), picture.depth), alpha=None)
+    return picture

@@ -1,0 +1,71 @@
+"""Outputs are whole or absent: write beside the target, flush to disk, then move into place."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+from linearsr.errors import OutputError
+
+
+def write_atomically(path: Path, payload: bytes, *, overwrite: bool) -> None:
+    """Put ``payload`` at ``path`` in one step.
+
+    Without ``overwrite`` the move fails if the path has come to exist, even between check and write.
+
+    Raises:
+        OutputError: if the path exists and ``overwrite`` is false, or it cannot be written; nothing is left behind.
+    """
+    temporary = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(payload)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        _move(temporary, path, overwrite=overwrite)
+        _sync_folder(path.parent)
+    except FileExistsError as error:
+        raise OutputError(f"{path} exists already", remedy="pass --overwrite or choose another output") from error
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {path}: {error.strerror or error}", remedy="check the folder, its permissions and free space"
+        ) from error
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            if temporary:
+                os.unlink(temporary)
+
+
+def _move(temporary: str, path: Path, *, overwrite: bool) -> None:
+    if overwrite:
+        os.replace(temporary, path)
+        return
+    try:
+        os.link(temporary, path)  # unlike a rename, a link refuses to replace
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links: the check is then not one step with the move
+        if path.exists():
+            raise FileExistsError(path) from None
+        os.rename(temporary, path)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

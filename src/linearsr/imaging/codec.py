@@ -1,0 +1,192 @@
+"""Image files to pictures and back, through libvips: keeps 16 bits, alpha, ICC and EXIF; applies orientation."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import pyvips
+from numpy.typing import NDArray
+
+from linearsr.errors import ImageError, InputError, OutputError
+from linearsr.imaging.formats import PNG, SNIFF_BYTES, InputFormat, OutputFormat, is_animated_png, sniff
+from linearsr.imaging.limits import CLI_LIMITS, Limits
+from linearsr.imaging.picture import Metadata, Picture, Samples
+
+pyvips.cache_set_max(0)  # every image is read once; a cache would only hold memory and stale files
+
+ImageSource = Path | bytes
+_DEPTHS = {"uchar": 8, "ushort": 16}
+_GRAY = ("b-w", "grey16")
+_RGB = ("srgb", "rgb", "rgb16")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """What is known of an image without decoding it; width and height are as displayed (after orientation)."""
+
+    width: int
+    height: int
+    format: InputFormat
+    depth: int
+    has_alpha: bool
+
+
+def read_header(source: ImageSource, limits: Limits = CLI_LIMITS) -> Header:
+    """Read format and size, and check them against ``limits``, without decoding a pixel.
+
+    Raises:
+        InputError: if the file does not exist or is a folder.
+        UnsupportedFormatError, ImageTooLargeError, ImageError: if it may not or cannot be decoded.
+    """
+    form, image = _open(source, limits)
+    turned = image.get_typeof("orientation") != 0 and image.get("orientation") >= 5
+    width, height = (image.height, image.width) if turned else (image.width, image.height)
+    return Header(width=width, height=height, format=form, depth=_DEPTHS[image.format], has_alpha=image.hasalpha())
+
+
+def decode(source: ImageSource, limits: Limits = CLI_LIMITS) -> Picture:
+    """Decode an image file (a path, or its bytes) into an upright :class:`Picture`.
+
+    CMYK and Lab are converted to sRGB; RGB and grey keep their values and their ICC profile. Raises as
+    :func:`read_header` does, and ImageError if the pixels are damaged or cut off.
+    """
+    form, image = _open(source, limits)
+    try:
+        upright = image.autorot()
+        if upright.interpretation not in (*_GRAY, *_RGB):
+            upright = _to_srgb(upright)
+        pixels = upright.numpy()
+    except pyvips.Error as error:
+        raise _damaged(form, error) from error
+    samples = pixels[..., None] if pixels.ndim == 2 else pixels
+    channels = 1 if upright.interpretation in _GRAY else 3
+    return Picture(
+        color=np.ascontiguousarray(samples[..., :channels]),
+        alpha=np.ascontiguousarray(samples[..., channels]) if upright.hasalpha() else None,
+        metadata=_metadata(upright),
+        source_format=form.output,
+    )
+
+
+def decode_rgb8(payload: bytes) -> NDArray[np.uint8]:
+    """Decode to (H, W, 3) 8-bit RGB, for training photos."""
+    picture = decode(payload)
+    color = picture.color if picture.depth == 8 else (picture.color >> 8)
+    return np.broadcast_to(color, (*color.shape[:2], 3)).astype(np.uint8)
+
+
+def encode(picture: Picture, form: OutputFormat, *, quality: int = 95) -> bytes:
+    """Encode a picture. Alpha and depth must be ones the format can hold; ``quality`` (1 to 100) is for JPEG and WebP.
+
+    Raises:
+        OutputError: if the format cannot hold this picture.
+    """
+    if max(picture.width, picture.height) > form.max_side:
+        raise OutputError(
+            f"{form.name} cannot hold {picture.width}x{picture.height} (side limit {form.max_side:,})",
+            remedy="choose --format png",
+        )
+    assert form.alpha or picture.alpha is None, "alpha must be flattened before"
+    assert form.depth16 or picture.depth == 8, "depth must be reduced before"
+    image = _to_vips(picture)
+    lossy: dict[str, object] = {"Q": quality}
+    options: dict[str, dict[str, object]] = {
+        "png": {"compression": 6},
+        "jpg": {**lossy, "subsample_mode": "off" if quality >= 90 else "auto", "optimize_coding": True},
+        "webp": lossy,
+        "tiff": {"compression": "deflate", "predictor": "horizontal"},
+    }
+    return bytes(image.write_to_buffer(form.suffix, **options[form.name]))
+
+
+def resize(samples: Samples, width: int, height: int) -> Samples:
+    """Resize (H, W, C) or (H, W) samples with a Lanczos filter, clipping instead of wrapping at black and white."""
+    if samples.shape[:2] == (height, width):
+        return samples
+    image = pyvips.Image.new_from_array(np.ascontiguousarray(samples)).copy(interpretation="multiband")
+    resized = image.resize(width / samples.shape[1], vscale=height / samples.shape[0], kernel="lanczos3")
+    exact = resized.gravity("centre", width, height, extend="copy")
+    pixels: Samples = exact.numpy()
+    return pixels.reshape(height, width, *samples.shape[2:])
+
+
+def _open(source: ImageSource, limits: Limits) -> tuple[InputFormat, pyvips.Image]:
+    with _stream(source) as stream:
+        form = sniff(stream.read(SNIFF_BYTES))
+        animated = form is PNG and is_animated_png(stream)
+    if animated:
+        raise ImageError("the PNG is animated", remedy="extract the frame to upscale first")
+    raw = pyvips.Source.new_from_memory(source) if isinstance(source, bytes) else pyvips.Source.new_from_file(source)
+    try:
+        image = form.load(raw, fail_on="error")
+    except pyvips.Error as error:
+        raise _damaged(form, error) from error
+    frames = image.get("n-pages") if image.get_typeof("n-pages") else 1
+    limits.check_input(image.width, image.height, frames)
+    if image.format not in _DEPTHS:
+        raise ImageError(
+            f"samples of type {image.format} in a {form.name} are not supported", remedy="convert it to 8 or 16 bits"
+        )
+    return form, image
+
+
+def _stream(source: ImageSource) -> BinaryIO:
+    if isinstance(source, bytes):
+        return io.BytesIO(source)
+    try:
+        return source.open("rb")
+    except OSError as error:
+        raise InputError(f"cannot read {source}: {error.strerror}", remedy="check the path") from error
+
+
+def _damaged(form: InputFormat, error: pyvips.Error) -> ImageError:
+    lines = [line.strip() for line in error.detail.splitlines() if line.strip()]
+    reason = lines[-1] if lines else "no reason given"
+    return ImageError(f"the {form.name} is damaged or cut off ({reason})", remedy="get an intact copy")
+
+
+def _to_srgb(image: pyvips.Image) -> pyvips.Image:
+    """Convert CMYK, Lab and the like to sRGB of the same depth, by the embedded profile where there is one."""
+    depth = _DEPTHS[image.format]
+    if image.get_typeof("icc-profile-data"):
+        converted = image.icc_transform("srgb", embedded=True, depth=depth)
+    else:
+        converted = image.colourspace("rgb16" if depth == 16 else "srgb")
+    result = converted.copy()
+    result.remove("icc-profile-data")
+    return result.cast("ushort" if depth == 16 else "uchar")
+
+
+def _metadata(image: pyvips.Image) -> Metadata:
+    def block(name: str) -> bytes | None:
+        return bytes(image.get(name)) if image.get_typeof(name) else None
+
+    return Metadata(
+        icc=block("icc-profile-data"),
+        exif=block("exif-data"),
+        xmp=block("xmp-data"),
+        resolution=(image.xres, image.yres),
+    )
+
+
+def _to_vips(picture: Picture) -> pyvips.Image:
+    gray = {8: "b-w", 16: "grey16"}
+    rgb = {8: "srgb", 16: "rgb16"}
+    samples = picture.color if picture.alpha is None else np.dstack((picture.color, picture.alpha))
+    image = pyvips.Image.new_from_array(np.ascontiguousarray(samples))
+    xres, yres = picture.metadata.resolution
+    interpretation = (gray if picture.is_gray else rgb)[picture.depth]
+    image = image.copy(interpretation=interpretation, xres=xres, yres=yres)
+    blocks = {"icc-profile-data": picture.metadata.icc, "xmp-data": picture.metadata.xmp}
+    for name, payload in blocks.items():
+        if payload is not None:
+            image.set_type(pyvips.GValue.blob_type, name, payload)
+    if picture.metadata.exif is not None:
+        # The pixels are upright by now; orientation 1 overrides what the block says.
+        image.set_type(pyvips.GValue.blob_type, "exif-data", picture.metadata.exif)
+        image.set_type(pyvips.GValue.gint_type, "orientation", 1)
+    return image

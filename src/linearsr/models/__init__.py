@@ -1,0 +1,1 @@
+"""Networks: linear attention, the diffusion transformer, its experts, and the autoencoder. Imports only torch."""

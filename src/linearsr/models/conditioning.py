@@ -1,0 +1,70 @@
+"""What the transformer is told besides the noisy latent: the timestep, the LR image and guidance tokens."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+FREQUENCIES = 256
+"""Sinusoidal features of a timestep."""
+
+
+class TimestepEmbedding(nn.Module):
+    """Sinusoids of t and a two-layer MLP. (B,) in [0, 1] -> (B, D)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.mlp = nn.Sequential(nn.Linear(FREQUENCIES, width), nn.SiLU(), nn.Linear(width, width))
+
+    def forward(self, t: Tensor) -> Tensor:
+        embedding: Tensor = self.mlp(sinusoids(t).to(next(self.mlp.parameters()).dtype))
+        return embedding
+
+
+def sinusoids(t: Tensor) -> Tensor:
+    """Cosines and sines of 1000 t at geometrically spaced frequencies: (B,) -> (B, 256) float32."""
+    half = FREQUENCIES // 2
+    rates = torch.exp(-math.log(10_000) * torch.arange(half, device=t.device, dtype=torch.float32) / half)
+    angles = 1000 * t.float()[:, None] * rates
+    return torch.cat((angles.cos(), angles.sin()), dim=-1)
+
+
+class LREncoder(nn.Module):
+    """E_conv: strided convolutions with SiLU from the native LR to the latent grid. (B, 3, 8h, 8w) -> (B, C, h, w).
+
+    LinearSR conditions by concatenation, z'_t = concat(z_t, E_conv(x_lr)); there is no second network beside the first.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        widths = (3, channels // 2, channels, channels)
+        self.convs = nn.ModuleList(
+            nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in itertools.pairwise(widths)
+        )
+
+    def forward(self, lr: Tensor) -> Tensor:
+        x = lr
+        for conv in self.convs:
+            x = F.silu(conv(x))
+        return x
+
+
+class GuidanceEmbedding(nn.Module):
+    """Projects text-encoder states to the transformer's width; without tags, one learned null token stands in.
+
+    (B, L, G) or None -> (B, L, D) or (B, 1, D).
+    """
+
+    def __init__(self, guidance_width: int, width: int) -> None:
+        super().__init__()
+        self.null_token = nn.Parameter(torch.randn(1, 1, guidance_width) / guidance_width**0.5)
+        self.mlp = nn.Sequential(nn.Linear(guidance_width, width), nn.SiLU(), nn.Linear(width, width))
+
+    def forward(self, tokens: Tensor | None, batch: int) -> Tensor:
+        states = self.null_token.expand(batch, -1, -1) if tokens is None else tokens
+        embedded: Tensor = self.mlp(states)
+        return embedded

@@ -1,0 +1,29 @@
+"""What all model configurations share: strict reading from JSON and range checks that name the value."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any, TypeVar
+
+ConfigT = TypeVar("ConfigT")
+
+
+def config_from_dict(kind: type[ConfigT], values: dict[str, Any]) -> ConfigT:
+    """Build a configuration dataclass from JSON values; lists become tuples.
+
+    Raises:
+        ValueError: naming any unknown key, or the value that fails the configuration's own checks.
+    """
+    known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ValueError(f"{kind.__name__} has no field {', '.join(unknown)}; known fields: {', '.join(sorted(known))}")
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+
+def check_positive(config: object, *names: str) -> None:
+    """Raise ValueError unless every named field is a positive number."""
+    for name in names:
+        value = getattr(config, name)
+        if value <= 0:
+            raise ValueError(f"{name} must be positive, not {value}")

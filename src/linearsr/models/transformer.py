@@ -1,0 +1,81 @@
+"""The diffusion transformer: predicts the velocity of a noisy latent, given the LR image and guidance tokens.
+
+    v = Head(Block_depth(... Block_1(Linear(concat(z_t, E_conv(x_lr))), c), ...)),   c = (time, guidance)
+
+One token per latent cell (patch size 1), so 1024 x 1024 pixels are 32 x 32 = 1024 tokens.
+Legend: B batch, C latent channels, H x W latent grid, D width, L guidance tokens, G their width.
+Reference: LinearSR, Li et al., 2025 (arXiv:2510.08771); backbone after SANA (arXiv:2410.10629).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from linearsr.models.blocks import LinearBlock, modulate
+from linearsr.models.conditioning import GuidanceEmbedding, LREncoder, TimestepEmbedding
+from linearsr.models.configs import check_positive
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransformerConfig:
+    """Geometry of one transformer; the defaults are the tiny one."""
+
+    latent_channels: int = 32
+    lr_channels: int = 96
+    width: int = 256
+    depth: int = 8
+    heads: int = 8
+    mlp_ratio: float = 2.5
+    guidance_width: int = 384
+
+    def __post_init__(self) -> None:
+        names = ("latent_channels", "lr_channels", "width", "depth", "heads", "mlp_ratio", "guidance_width")
+        check_positive(self, *names)
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} must be a multiple of heads {self.heads}")
+
+
+class LinearTransformer(nn.Module):
+    """Velocity predictor with linear self-attention."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.config = config
+        width = config.width
+        self.lr_encoder = LREncoder(config.lr_channels)
+        self.patch_in = nn.Linear(config.latent_channels + config.lr_channels, width)
+        self.time = TimestepEmbedding(width)
+        self.time_modulation = nn.Sequential(nn.SiLU(), nn.Linear(width, 6 * width))
+        self.guidance = GuidanceEmbedding(config.guidance_width, width)
+        self.blocks = nn.ModuleList(LinearBlock(width, config.heads, config.mlp_ratio) for _ in range(config.depth))
+        self.norm_out = nn.LayerNorm(width, elementwise_affine=False, eps=1e-6)
+        self.modulation_out = nn.Parameter(torch.randn(2, width) / width**0.5)
+        self.patch_out = nn.Linear(width, config.latent_channels)
+        # The velocity starts at zero and the block tables at their own scale: training begins from the identity path.
+        nn.init.zeros_(self.patch_out.weight)
+
+    def forward(
+        self, z_t: Tensor, t: Tensor, lr: Tensor, guidance: Tensor | None = None, mask_BL: Tensor | None = None
+    ) -> Tensor:
+        """Return the velocity (B, C, H, W).
+
+        Args:
+            z_t: (B, C, H, W) noisy latent.
+            t: (B,) timesteps in [0, 1]; 1 is pure noise.
+            lr: (B, 3, 8H, 8W) in [-1, 1].
+            guidance: (B, L, G) text-encoder states, or None for the learned null token.
+            mask_BL: (B, L) bool, True where a guidance token counts.
+        """
+        grid = (z_t.shape[-2], z_t.shape[-1])
+        time = self.time(t)
+        time_B6D = self.time_modulation(time).unflatten(-1, (6, -1))
+        tokens = self.guidance(guidance, z_t.shape[0])
+        x = self.patch_in(torch.cat((z_t, self.lr_encoder(lr)), dim=1).flatten(2).transpose(1, 2))
+        for block in self.blocks:
+            x = block(x, grid, tokens, mask_BL, time_B6D)
+        shift, scale = (self.modulation_out + time[:, None]).unsqueeze(2).unbind(1)
+        v: Tensor = self.patch_out(modulate(self.norm_out(x), shift, scale))
+        return v.transpose(1, 2).reshape(z_t.shape)

@@ -1,0 +1,81 @@
+"""The one request object behind every entrance: what is asked of one image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from linearsr.errors import ConfigError
+
+NATIVE_SCALE = 4
+ColorFix = Literal["wavelet", "adain", "none"]
+Solver = Literal["euler", "heun"]
+AlphaMode = Literal["keep", "drop"]
+Depth = Literal["auto", "8", "16"]
+MetadataMode = Literal["keep", "icc-only", "strip"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpscaleRequest:
+    """How to upscale one image.
+
+    The model enlarges by 4; any other ``scale``, ``width``, ``height`` or ``max_side`` is reached from there with a
+    Lanczos filter. ``tile`` is in LR pixels: None decides by size, 0 never tiles. Every image draws its noise from its
+    own generator seeded with ``seed``, so neither order nor company changes it.
+    """
+
+    scale: float = float(NATIVE_SCALE)
+    width: int | None = None
+    height: int | None = None
+    max_side: int | None = None
+    steps: int = 4
+    solver: Solver = "euler"
+    seed: int = 0
+    color_fix: ColorFix = "wavelet"
+    tile: int | None = None
+    alpha: AlphaMode = "keep"
+    depth: Depth = "auto"
+    metadata: MetadataMode = "keep"
+
+    def __post_init__(self) -> None:
+        _between("scale", self.scale, 0.05, 64)
+        _between("steps", self.steps, 1, 1000)
+        _between("seed", self.seed, 0, 2**63 - 1)
+        for name in ("width", "height", "max_side"):
+            _between(name, getattr(self, name), 1, 65_500)
+        if self.tile is not None and (self.tile < 0 or 0 < self.tile < 32):
+            raise ConfigError(f"tile must be 0 or at least 32, not {self.tile}", remedy="use auto for a fitting size")
+        choices = {
+            "color_fix": ColorFix,
+            "solver": Solver,
+            "alpha": AlphaMode,
+            "depth": Depth,
+            "metadata": MetadataMode,
+        }
+        for name, kind in choices.items():
+            if getattr(self, name) not in get_args(kind):
+                raise ConfigError(
+                    f"{name} {getattr(self, name)!r} is unknown", remedy=f"choose from {', '.join(get_args(kind))}"
+                )
+
+    def output_size(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height of the result for an input of this size.
+
+        ``width`` and ``height`` together fix the size; one of them keeps the proportions; ``max_side`` caps the longer
+        side of whatever came out, keeping the proportions.
+        """
+        factor_x = factor_y = self.scale
+        if self.width is not None or self.height is not None:
+            factor_x = (self.width or 0) / width or (self.height or 0) / height
+            factor_y = (self.height or 0) / height or factor_x
+        longest = max(width * factor_x, height * factor_y)
+        if self.max_side is not None and longest > self.max_side:
+            factor_x, factor_y = (factor * self.max_side / longest for factor in (factor_x, factor_y))
+        return max(1, round(width * factor_x)), max(1, round(height * factor_y))
+
+
+def _between(name: str, value: float | None, low: float, high: float) -> None:
+    if value is not None and not low <= value <= high:
+        raise ConfigError(
+            f"{name} must be from {low:g} to {high:g}, not {value}", remedy="choose a value in that range"
+        )

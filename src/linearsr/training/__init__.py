@@ -1,0 +1,1 @@
+"""Training: one loop, the stages that make up the recipe, their losses."""

@@ -1,0 +1,91 @@
+"""One training loop for every stage: AdamW, warm-up and cosine decay, clipping, EMA, a non-finite guard, resume."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+import torch
+from torch import Tensor
+
+from linearsr.errors import TrainingError
+from linearsr.training.checkpoint import load_checkpoint, save_checkpoint
+from linearsr.training.ema import EMA
+from linearsr.training.stages import Stage, StageConfig
+
+LOG_EVERY = 20
+SAVE_EVERY = 200
+MAX_SKIPPED = 3
+
+
+def learning_rate_factor(step: int, config: StageConfig) -> float:
+    """Share of the peak learning rate at ``step``: linear warm-up, then a cosine down to ``final_rate``."""
+    warmup = min(1.0, (step + 1) / max(1, config.warmup))
+    progress = min(1.0, step / max(1, config.steps))
+    cosine = (1 + math.cos(math.pi * progress)) / 2
+    return warmup * (config.final_rate + (1 - config.final_rate) * cosine)
+
+
+def train(stage: Stage, run: Path) -> dict[str, Tensor]:
+    """Train ``stage`` to its last step and return the EMA weights; continue from ``run`` if it holds a checkpoint.
+
+    Writes ``metrics.jsonl`` and ``checkpoint.safetensors`` under ``run``.
+
+    Raises:
+        TrainingError: if three steps in a row give a loss or gradient that is not finite.
+    """
+    config, module = stage.config, stage.module
+    run.mkdir(parents=True, exist_ok=True)
+    optimizer = torch.optim.AdamW(module.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    ema = EMA(module, config.ema_decay)
+    first = load_checkpoint(run, module, optimizer, ema)
+    skipped = 0
+    with _metrics(run / "metrics.jsonl") as log:
+        started = time.perf_counter()
+        for step in range(first, config.steps):
+            finite, record = _step(stage, optimizer, step)
+            skipped = 0 if finite else skipped + 1
+            if skipped == MAX_SKIPPED:
+                raise TrainingError(
+                    f"{MAX_SKIPPED} steps in a row up to step {step} of {config.name} were not finite",
+                    remedy="lower learning_rate or clip_norm and resume",
+                )
+            ema.update(module, step)
+            if step % LOG_EVERY == 0 or step == config.steps - 1:
+                seconds = (time.perf_counter() - started) / (step - first + 1)
+                _write(log, {"step": step, "stage": config.name, "seconds_per_step": round(seconds, 4), **record})
+            if (step + 1) % SAVE_EVERY == 0 or step == config.steps - 1:
+                save_checkpoint(run, module, optimizer, ema, step=step + 1)
+    return ema.state_dict()
+
+
+def _step(stage: Stage, optimizer: torch.optim.Optimizer, step: int) -> tuple[bool, dict[str, float]]:
+    """Take one optimizer step, unless loss or gradient norm is not finite; return (taken, values to log)."""
+    config = stage.config
+    factor = learning_rate_factor(step, config)
+    for group in optimizer.param_groups:
+        group["lr"] = config.learning_rate * factor
+    optimizer.zero_grad(set_to_none=True)
+    loss, parts = stage.loss(step)
+    loss.backward()  # type: ignore[no-untyped-call]
+    norm = torch.nn.utils.clip_grad_norm_(stage.module.parameters(), config.clip_norm)
+    finite = bool(torch.isfinite(loss) and torch.isfinite(norm))
+    if finite:
+        optimizer.step()
+    return finite, {"loss": float(loss.detach()), "grad_norm": float(norm), **parts}
+
+
+@contextmanager
+def _metrics(path: Path) -> Iterator[TextIO]:
+    with path.open("a", encoding="utf-8") as stream:
+        yield stream
+
+
+def _write(log: TextIO, record: dict[str, float | str]) -> None:
+    line = json.dumps({k: round(v, 5) if isinstance(v, float) else v for k, v in record.items()})
+    print(line, file=log, flush=True)

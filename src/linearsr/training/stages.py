@@ -1,0 +1,154 @@
+"""The stages of the recipe. A stage is a typed configuration, the module it trains, and a loss per step.
+
+1. autoencoder   encoder and decoder; the latent is often dropped or noised, so the decoder also works from the LR alone
+2. flow          one transformer over the whole of t (the paper's stage 1)
+3. expert        a copy of stage 2, trained with t inside its own SNR interval (the paper's MoE stage)
+4. polish        decoder and detail experts, judged by the decoded image of a sampled latent (the paper's SFT stage)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from linearsr.data.loader import PairPool
+from linearsr.diffusion.flow import TimestepDensity, interpolate, velocity
+from linearsr.diffusion.sampler import noise, plan_timesteps, sample
+from linearsr.models.autoencoder import LR_STRIDE, Autoencoder
+from linearsr.models.experts import ExpertTransformer
+from linearsr.models.transformer import LinearTransformer
+from linearsr.training.objective import ImageLoss, velocity_loss
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageConfig:
+    """What every stage needs to know. ``lr_side`` is the LR crop in pixels, a multiple of 8."""
+
+    name: str
+    steps: int
+    batch: int
+    lr_side: int
+    learning_rate: float
+    warmup: int = 50
+    final_rate: float = 0.1
+    weight_decay: float = 0.0
+    clip_norm: float = 1.0
+    ema_decay: float = 0.995
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.lr_side % 8 or self.lr_side <= 0:
+            raise ValueError(f"lr_side must be a positive multiple of 8, not {self.lr_side}")
+
+
+class Stage(Protocol):
+    """What the training loop drives."""
+
+    config: StageConfig
+    module: nn.Module
+
+    def loss(self, step: int) -> tuple[Tensor, dict[str, float]]:
+        """Return the loss of one step and the parts to log."""
+        ...
+
+
+class AutoencoderStage:
+    """Encoder and decoder together. A quarter of the latents arrive intact, a quarter noised, half are dropped."""
+
+    def __init__(self, config: StageConfig, autoencoder: Autoencoder, pool: PairPool, loss: ImageLoss) -> None:
+        self.config, self.module, self._pool, self._loss = config, autoencoder, pool, loss
+
+    def loss(self, step: int) -> tuple[Tensor, dict[str, float]]:
+        lr, hr = _crops(self._pool, self.config, step)
+        generator = torch.Generator().manual_seed(self.config.seed * 7919 + step)
+        latent = self.module.encode(hr)
+        keep = (torch.rand((len(lr), 1, 1, 1), generator=generator) < 0.5).to(latent)
+        noise = torch.randn(latent.shape, generator=generator) * torch.rand(keep.shape, generator=generator)
+        noisy = (torch.rand(keep.shape, generator=generator) < 0.5).to(latent)
+        return self._loss(self.module.decode(keep * (latent + noisy * noise), lr), hr)
+
+
+class FlowStage:
+    """Flow matching of one transformer, with t drawn from ``density`` (all of (0, 1), or one expert's interval)."""
+
+    def __init__(
+        self,
+        config: StageConfig,
+        transformer: LinearTransformer,
+        autoencoder: Autoencoder,
+        pool: PairPool,
+        density: TimestepDensity,
+    ) -> None:
+        self.config, self.module, self._pool = config, transformer, pool
+        self._autoencoder, self._density = autoencoder.eval(), density
+
+    def loss(self, step: int) -> tuple[Tensor, dict[str, float]]:
+        lr, hr = _crops(self._pool, self.config, step)
+        generator = torch.Generator().manual_seed(self.config.seed * 7919 + step)
+        with torch.no_grad():
+            z0 = self._autoencoder.encode(hr)
+        loss = flow_loss(self.module, z0, self._density.sample(len(z0), generator), lr, generator)
+        return loss, {"velocity": float(loss.detach())}
+
+
+class PolishStage:
+    """Decoder and detail experts together, judged by the image decoded from a sampled latent, as it is met in use.
+
+    Gradients flow from the image through the decoder and through the sampling steps of the experts in
+    ``DETAIL_EXPERTS``; a velocity loss on true pairs keeps those experts a flow. Most steps sample with the default
+    number of timesteps, some with others, so that every ``--steps`` stays usable.
+    """
+
+    DETAIL_EXPERTS = (2, 3)
+    STEP_COUNTS = (4, 4, 4, 8, 4, 4, 2, 1)
+    VELOCITY_WEIGHT = 0.05
+
+    def __init__(
+        self,
+        config: StageConfig,
+        autoencoder: Autoencoder,
+        experts: ExpertTransformer,
+        pool: PairPool,
+        loss: ImageLoss,
+    ) -> None:
+        self.config, self._pool, self._loss = config, pool, loss
+        self._autoencoder, self._experts = autoencoder, experts.eval().requires_grad_(False)
+        trained = {f"expert{index}": experts.experts[index].requires_grad_() for index in self.DETAIL_EXPERTS}
+        self.module = nn.ModuleDict({"decoder": autoencoder.decoder, **trained})
+
+    def loss(self, step: int) -> tuple[Tensor, dict[str, float]]:
+        lr, hr = _crops(self._pool, self.config, step)
+        generator = torch.Generator().manual_seed(self.config.seed * 7919 + step)
+        image = self._autoencoder.decode(self._sample(lr, step, generator), lr)
+        loss, parts = self._loss(image, hr)
+        flow = self._velocity_loss(lr, hr, step, generator)
+        return loss + self.VELOCITY_WEIGHT * flow, {**parts, "velocity": float(flow.detach())}
+
+    def _sample(self, lr: Tensor, step: int, generator: torch.Generator) -> Tensor:
+        config = self._experts.config
+        channels = self._autoencoder.config.latent_channels
+        z1 = noise((len(lr), channels, lr.shape[-2] // LR_STRIDE, lr.shape[-1] // LR_STRIDE), generator)
+        timesteps = plan_timesteps(self.STEP_COUNTS[step % len(self.STEP_COUNTS)], config.boundaries)
+        return sample(lambda z, t: self._experts(z, t, lr), z1, timesteps)
+
+    def _velocity_loss(self, lr: Tensor, hr: Tensor, step: int, generator: torch.Generator) -> Tensor:
+        index = self.DETAIL_EXPERTS[step % len(self.DETAIL_EXPERTS)]
+        low, high = self._experts.config.interval(index)
+        with torch.no_grad():
+            z0 = self._autoencoder.encode(hr)
+        t = TimestepDensity(low=low, high=high).sample(len(z0), generator)
+        return flow_loss(self._experts.experts[index], z0, t, lr, generator)
+
+
+def flow_loss(transformer: nn.Module, z0: Tensor, t: Tensor, lr: Tensor, generator: torch.Generator) -> Tensor:
+    """Flow-matching loss of clean latents (B, C, H, W) at timesteps (B,), with fresh noise from ``generator``."""
+    z1 = noise(z0.shape, generator)
+    return velocity_loss(transformer(interpolate(z0, z1, t), t, lr), velocity(z0, z1))
+
+
+def _crops(pool: PairPool, config: StageConfig, step: int) -> tuple[Tensor, Tensor]:
+    lr, hr = pool.batch(step, seed=config.seed, size=config.batch, lr_side=config.lr_side)
+    return lr.contiguous(memory_format=torch.channels_last), hr.contiguous(memory_format=torch.channels_last)
