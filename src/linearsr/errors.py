@@ -77,6 +77,12 @@ class DeviceError(InputError):
     code = "bad_device"
 
 
+class InternalError(LinearSRError):
+    """A defect of this package met while working on one image."""
+
+    code = "internal"
+
+
 class TrainingError(LinearSRError):
     """Training cannot go on: too many unusable steps, or a checkpoint that does not fit."""
 

@@ -5,17 +5,37 @@ from __future__ import annotations
 import warnings
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from linearsr.imaging.atomic import write_atomically
-from linearsr.imaging.codec import encode
+from linearsr.imaging.codec import ImageSource, decode, encode
 from linearsr.imaging.formats import OutputFormat, format_of_suffix
 from linearsr.imaging.picture import Picture, from_unit, to_unit
+from linearsr.request import UpscaleRequest
+
+if TYPE_CHECKING:
+    from linearsr.diffusion.sampler import StepCallback
+    from linearsr.pipeline import SRPipeline
 
 
 class LossWarning(UserWarning):
     """Something of the picture does not fit the chosen format."""
+
+
+def upscale_file(
+    pipeline: SRPipeline,
+    source: ImageSource,
+    request: UpscaleRequest,
+    form: OutputFormat,
+    *,
+    quality: int = 95,
+    on_step: StepCallback | None = None,
+) -> bytes:
+    """Upscale an image file (a path, or its bytes) and return the bytes of the result's file."""
+    result = pipeline.upscale(decode(source), request, on_step_end=on_step)
+    return encode(fit(result, form), form, quality=quality)
 
 
 def write_picture(

@@ -25,6 +25,7 @@ from linearsr.imaging.color import fix_color
 from linearsr.imaging.convert import to_picture, to_pil
 from linearsr.imaging.limits import CLI_LIMITS
 from linearsr.imaging.picture import Picture, Samples, from_unit, to_unit
+from linearsr.memory import AUTO_TILE, choose_tile
 from linearsr.models.autoencoder import LR_STRIDE, SCALE, Autoencoder
 from linearsr.models.experts import ExpertTransformer
 from linearsr.models.tiling import decode_tiled
@@ -37,10 +38,8 @@ if TYPE_CHECKING:
 
 StepCallback = Callable[[int, float, Tensor], None]
 OutputType = Literal["pil", "np", "pt"]
-WHOLE_LIMIT = 640 * 640
-"""LR pixels up to which the decoder runs in one piece when tiling is automatic."""
-AUTO_TILE = 512
 SMALLEST_TILE = 64
+"""Tiles are halved down to this side in LR pixels when memory runs out, then it is an error."""
 
 
 @dataclass(frozen=True)
@@ -186,9 +185,7 @@ class SRPipeline:
 
     def _decode(self, latent: Tensor, lr: Tensor, tile: int | None) -> Tensor:
         """Decode whole or in tiles; when memory runs out, halve the tile and start over."""
-        pixels = lr.shape[-2] * lr.shape[-1]
-        if tile is None:
-            tile = AUTO_TILE if pixels > WHOLE_LIMIT else 0
+        tile = choose_tile(lr.shape[-1], lr.shape[-2], tile)
         while True:
             try:
                 return decode_tiled(self.autoencoder, latent, lr, tile) if tile else self.autoencoder.decode(latent, lr)

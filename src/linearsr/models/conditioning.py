@@ -42,9 +42,7 @@ class LREncoder(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         widths = (3, channels // 2, channels, channels)
-        self.convs = nn.ModuleList(
-            nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in itertools.pairwise(widths)
-        )
+        self.convs = nn.ModuleList(nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in itertools.pairwise(widths))
 
     def forward(self, lr: Tensor) -> Tensor:
         x = lr

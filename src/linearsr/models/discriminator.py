@@ -20,8 +20,7 @@ class PatchDiscriminator(nn.Module):
         super().__init__()
         channels = (3, width, 2 * width, 4 * width)
         self.convs = nn.ModuleList(
-            spectral_norm(nn.Conv2d(a, b, 4, stride=2, padding=1))
-            for a, b in itertools.pairwise(channels)
+            spectral_norm(nn.Conv2d(a, b, 4, stride=2, padding=1)) for a, b in itertools.pairwise(channels)
         )
         self.refine = spectral_norm(nn.Conv2d(channels[-1], channels[-1], 3, padding=1))
         self.head = spectral_norm(nn.Conv2d(channels[-1], 1, 3, padding=1))

@@ -1,0 +1,162 @@
+"""What a batch tells the person or program that runs it: a bar, a line per image, JSON lines, or nothing."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TextIO
+
+import click
+
+from linearsr.errors import LinearSRError
+
+if TYPE_CHECKING:
+    from click._termui_impl import ProgressBar
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """One finished image: sizes as (width, height)."""
+
+    name: str
+    target: Path | None
+    size_in: tuple[int, int]
+    size_out: tuple[int, int]
+    seconds: float
+
+
+class Feedback:
+    """Says nothing; the base of the others. Used as a context manager around a batch."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Close whatever is open on the terminal."""
+
+    def started(self, name: str) -> None:
+        """An image is taken up."""
+
+    def stepped(self, name: str, step: int, steps: int) -> None:
+        """Sampling step ``step`` of ``steps`` is done (counted from 1)."""
+
+    def finished(self, done: Done) -> None:
+        """An image is written."""
+
+    def warned(self, name: str, message: str) -> None:
+        """Something of an image was lost or left out."""
+
+    def skipped(self, name: str, target: Path) -> None:
+        """An image was left out because its result exists."""
+
+    def failed(self, name: str, error: LinearSRError) -> None:
+        """An image could not be done."""
+
+    def summarized(self, done: int, skipped: int, failed: int) -> None:
+        """The batch is over."""
+
+
+class LineFeedback(Feedback):
+    """A line per image on standard error; ``quiet`` keeps only what went wrong."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+
+    def _say(self, line: str) -> None:
+        if not self._quiet:
+            click.echo(line, err=True)
+
+    def finished(self, done: Done) -> None:
+        (w, h), (w2, h2) = done.size_in, done.size_out
+        target = done.target or "standard output"
+        self._say(f"{done.name}: {w}x{h} -> {w2}x{h2} in {done.seconds:.1f} s -> {target}")
+
+    def warned(self, name: str, message: str) -> None:
+        click.echo(f"warning: {name}: {message}", err=True)
+
+    def skipped(self, name: str, target: Path) -> None:
+        self._say(f"{name}: skipped, {target} exists")
+
+    def failed(self, name: str, error: LinearSRError) -> None:
+        click.echo(f"failed: {name}: {error}", err=True)
+
+    def summarized(self, done: int, skipped: int, failed: int) -> None:
+        if done + skipped + failed > 1:
+            self._say(f"{done} done, {skipped} skipped, {failed} failed")
+
+
+class BarFeedback(LineFeedback):
+    """A progress bar over all sampling steps, for a terminal."""
+
+    def __init__(self, images: int, steps: int) -> None:
+        super().__init__()
+        self._per_image, self._left = steps + 1, steps + 1
+        self._bar: ProgressBar[str] = click.progressbar(
+            length=images * self._per_image,
+            file=sys.stderr,
+            show_eta=True,
+            item_show_func=lambda name: None if name is None else Path(name).name,
+        )
+
+    def __enter__(self) -> Self:
+        self._bar.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._bar.__exit__(kind, error, at)
+
+    def _say(self, line: str) -> None:
+        # A printed line would break the bar in two: go to the start of the line and clear it first.
+        click.echo("\r\033[K" + line, err=True)
+
+    def started(self, name: str) -> None:
+        self._left = self._per_image
+        self._bar.update(0, name)
+
+    def stepped(self, name: str, step: int, steps: int) -> None:
+        self._left -= 1
+        self._bar.update(1, name)
+
+    def finished(self, done: Done) -> None:
+        super().finished(done)
+        self._bar.update(self._left, done.name)
+
+    def failed(self, name: str, error: LinearSRError) -> None:
+        self._say(f"failed: {name}: {error}")
+        self._bar.update(self._left, name)
+
+
+class JsonFeedback(Feedback):
+    """One JSON object a line."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def _emit(self, event: str, **values: object) -> None:
+        print(json.dumps({"event": event, **values}), file=self._stream, flush=True)
+
+    def started(self, name: str) -> None:
+        self._emit("start", input=name)
+
+    def stepped(self, name: str, step: int, steps: int) -> None:
+        self._emit("step", input=name, step=step, steps=steps)
+
+    def finished(self, done: Done) -> None:
+        target = None if done.target is None else str(done.target)
+        sizes = {"size_in": done.size_in, "size_out": done.size_out}
+        self._emit("done", input=done.name, output=target, **sizes, seconds=round(done.seconds, 3))
+
+    def warned(self, name: str, message: str) -> None:
+        self._emit("warning", input=name, message=message)
+
+    def skipped(self, name: str, target: Path) -> None:
+        self._emit("skipped", input=name, output=str(target))
+
+    def failed(self, name: str, error: LinearSRError) -> None:
+        self._emit("failed", input=name, code=error.code, message=str(error))
+
+    def summarized(self, done: int, skipped: int, failed: int) -> None:
+        self._emit("summary", done=done, skipped=skipped, failed=failed)

@@ -1,0 +1,214 @@
+"""``linearsr upscale``: photos in, larger photos out."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import traceback
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from linearsr.cli.feedback import BarFeedback, Done, Feedback, JsonFeedback, LineFeedback
+from linearsr.cli.inputs import find_inputs
+from linearsr.cli.options import Runtime, gather, runtime_options
+from linearsr.cli.plan import STANDARD_OUTPUT, Job, Placement, Plan, make_plan
+from linearsr.errors import InternalError, LinearSRError
+from linearsr.imaging.atomic import write_atomically
+from linearsr.memory import estimate_peak_memory
+from linearsr.request import UpscaleRequest
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from linearsr.pipeline import SRPipeline
+
+SOME_FAILED = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """How much is said, and whether anything is computed at all."""
+
+    json_progress: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    dry_run: bool = False
+
+    def feedback(self, placement: Placement, images: int, steps: int) -> Feedback:
+        """The feedback for this run; nothing but image bytes goes to standard output when the result goes there."""
+        if self.json_progress:
+            return JsonFeedback(sys.stderr if placement.output == STANDARD_OUTPUT else sys.stdout)
+        if not self.quiet and not self.verbose and sys.stderr.isatty():
+            return BarFeedback(images, steps)
+        return LineFeedback(quiet=self.quiet)
+
+
+class Tile(click.ParamType[int | None]):
+    """``auto``, 0 (never) or a number of LR pixels."""
+
+    name = "auto|0|N"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
+        """Return the number, or None for auto."""
+        if value == "auto":
+            return None
+        if isinstance(value, str) and value.isdecimal():
+            return int(value)
+        return self.fail(f"{value!r} is neither auto nor a number of pixels", param, ctx)
+
+
+@click.command("upscale")
+@click.argument("inputs", nargs=-1)
+@click.option("-i", "--input", "more_inputs", multiple=True, metavar="INPUT", help="Same as a plain INPUT.")
+@click.option("-o", "--output", help="File, folder or - for standard output. Without it: beside the input, NAME_x4.")
+@click.option("-r", "--recursive", is_flag=True, help="Descend into folders, keeping the tree in the output.")
+@runtime_options
+@click.option("-s", "--scale", "--outscale", type=float, default=4.0, show_default=True, help="4 is native.")
+@click.option("--width", type=int, help="Width of the result; alone it keeps the proportions.")
+@click.option("--height", type=int, help="Height of the result; alone it keeps the proportions.")
+@click.option("--max-side", type=int, help="Cap on the longer side of the result.")
+@click.option("--steps", type=int, default=4, show_default=True, help="Sampling steps; 4 is one per expert.")
+@click.option("--solver", type=click.Choice(["euler", "heun"]), default="euler", show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same bytes.")
+@click.option("--color-fix", type=click.Choice(["wavelet", "adain", "none"]), default="wavelet", show_default=True)
+@click.option(
+    "-t", "--tile", type=Tile(), default="auto", show_default=True, help="LR pixels per tile; changes memory only."
+)
+@click.option("--suffix", help="Added to the output's name [default: _x4 beside the input, none in a folder].")
+@click.option(
+    "-f",
+    "--format",
+    "--ext",
+    type=click.Choice(["auto", "png", "jpg", "webp", "tiff"]),
+    default="auto",
+    show_default=True,
+    help="auto keeps the input's.",
+)
+@click.option("--quality", type=click.IntRange(1, 100), default=95, show_default=True, help="For JPEG and WebP.")
+@click.option("--alpha", type=click.Choice(["keep", "drop"]), default="keep", show_default=True)
+@click.option("--depth", type=click.Choice(["auto", "8", "16"]), default="auto", show_default=True)
+@click.option("--metadata", type=click.Choice(["keep", "icc-only", "strip"]), default="keep", show_default=True)
+@click.option(
+    "--skip-existing/--no-skip-existing", default=None, help="Leave out images whose result exists [default: folders]."
+)
+@click.option("--overwrite", is_flag=True, help="Replace existing results.")
+@click.option("--json-progress", is_flag=True, help="One JSON object a line instead of text.")
+@click.option("-q", "--quiet", is_flag=True, help="Say only what went wrong.")
+@click.option("-v", "--verbose", is_flag=True, help="Lines instead of a bar; tracebacks of unexpected errors.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done, with sizes and memory, and stop.")
+@gather(runtime=Runtime, request=UpscaleRequest, placement=Placement, report=Report)
+def command(
+    inputs: tuple[str, ...],
+    more_inputs: tuple[str, ...],
+    recursive: bool,
+    runtime: Runtime,
+    request: UpscaleRequest,
+    placement: Placement,
+    report: Report,
+) -> int:
+    """Enlarge photos.
+
+    INPUT is a file, a folder, a glob, @list.txt or - for standard input. A bad file never stops the others: it is named
+    at the end, and the exit status is 2 (0 all well, 1 nothing could start).
+    """
+    plan = make_plan(find_inputs((*inputs, *more_inputs), recursive=recursive), placement, request)
+    if report.dry_run:
+        return _show(plan, request, report)
+    # The model is loaded before anything is reported: if it cannot be had, nothing starts.
+    pipeline = _load(runtime) if plan.jobs else None
+    done = 0
+    with report.feedback(placement, len(plan.jobs), request.steps) as feedback:
+        for name, target in plan.skipped:
+            feedback.skipped(name, target)
+        for name, error in plan.failures:
+            feedback.failed(name, error)
+        for job in plan.jobs:
+            assert pipeline is not None, "there are jobs, so the model is loaded"
+            done += _run_job(pipeline, job, request, placement, feedback, report)
+    failed = len(plan.failures) + len(plan.jobs) - done
+    feedback.summarized(done, len(plan.skipped), failed)
+    return SOME_FAILED if failed else 0
+
+
+def _load(runtime: Runtime) -> SRPipeline:
+    from linearsr.pipeline import SRPipeline
+
+    return SRPipeline.from_pretrained(runtime.model, device=runtime.device_name, precision=runtime.precision_name)
+
+
+def _run_job(
+    pipeline: SRPipeline, job: Job, request: UpscaleRequest, placement: Placement, feedback: Feedback, report: Report
+) -> bool:
+    """Upscale one image and write the result; tell whether it worked."""
+    from linearsr.files import upscale_file
+
+    def stepped(step: int, t: float, latent: Tensor) -> None:
+        feedback.stepped(job.name, step + 1, request.steps)
+
+    feedback.started(job.name)
+    started = time.perf_counter()
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            payload = upscale_file(
+                pipeline, job.source, request, job.format, quality=placement.quality, on_step=stepped
+            )
+        _deliver(payload, job.target, overwrite=placement.overwrite)
+    except LinearSRError as error:
+        feedback.failed(job.name, error)
+        return False
+    except Exception as error:  # a defect met on one image must not cost the others their results
+        if report.verbose:
+            click.echo("".join(traceback.format_exception(error)), err=True)
+        feedback.failed(job.name, InternalError(f"unexpected {type(error).__name__}: {error}", remedy="report it"))
+        return False
+    for warning in caught:
+        feedback.warned(job.name, str(warning.message))
+    seconds = time.perf_counter() - started
+    feedback.finished(Done(name=job.name, target=job.target, size_in=_size_in(job), size_out=job.size, seconds=seconds))
+    return True
+
+
+def _deliver(payload: bytes, target: Path | None, *, overwrite: bool) -> None:
+    if target is not None:
+        write_atomically(target, payload, overwrite=overwrite)
+        return
+    sys.stdout.buffer.write(payload)
+    sys.stdout.buffer.flush()
+
+
+def _show(plan: Plan, request: UpscaleRequest, report: Report) -> int:
+    """Print the plan and return the exit status it would have."""
+    rows = [
+        {
+            "input": job.name,
+            "output": None if job.target is None else str(job.target),
+            "size_in": _size_in(job),
+            "size_out": job.size,
+            "peak_megabytes": round(estimate_peak_memory(*_size_in(job), tile=request.tile) / 1e6),
+        }
+        for job in plan.jobs
+    ]
+    if report.json_progress:
+        failures = [{"input": name, "code": error.code, "message": str(error)} for name, error in plan.failures]
+        skipped = [{"input": name, "output": str(target)} for name, target in plan.skipped]
+        click.echo(json.dumps({"jobs": rows, "skipped": skipped, "failed": failures}, indent=2))
+    else:
+        for job, row in zip(plan.jobs, rows, strict=True):
+            (w, h), (w2, h2) = _size_in(job), job.size
+            target = job.target or "standard output"
+            click.echo(f"{job.name}: {w}x{h} -> {w2}x{h2}, about {row['peak_megabytes']} MB -> {target}")
+        for name, target in plan.skipped:
+            click.echo(f"{name}: would be skipped, {target} exists")
+        for name, error in plan.failures:
+            click.echo(f"{name}: would fail: {error}")
+    return SOME_FAILED if plan.failures else 0
+
+
+def _size_in(job: Job) -> tuple[int, int]:
+    return job.header.width, job.header.height
