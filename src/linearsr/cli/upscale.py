@@ -48,18 +48,13 @@ class Report:
         return LineFeedback(quiet=self.quiet)
 
 
-class Tile(click.ParamType[int | None]):
-    """``auto``, 0 (never) or a number of LR pixels."""
-
-    name = "auto|0|N"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
-        """Return the number, or None for auto."""
-        if value == "auto":
-            return None
-        if isinstance(value, str) and value.isdecimal():
-            return int(value)
-        return self.fail(f"{value!r} is neither auto nor a number of pixels", param, ctx)
+def _read_tile(ctx: click.Context, param: click.Parameter, value: str) -> int | None:
+    """Return the number of LR pixels, or None for auto."""
+    if value == "auto":
+        return None
+    if value.isdecimal():
+        return int(value)
+    raise click.BadParameter(f"{value!r} is neither auto nor a number of pixels", ctx, param)
 
 
 @click.command("upscale")
@@ -77,7 +72,13 @@ class Tile(click.ParamType[int | None]):
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same bytes.")
 @click.option("--color-fix", type=click.Choice(["wavelet", "adain", "none"]), default="wavelet", show_default=True)
 @click.option(
-    "-t", "--tile", type=Tile(), default="auto", show_default=True, help="LR pixels per tile; changes memory only."
+    "-t",
+    "--tile",
+    callback=_read_tile,
+    default="auto",
+    metavar="auto|0|N",
+    show_default=True,
+    help="LR pixels per tile; changes memory only.",
 )
 @click.option("--suffix", help="Added to the output's name [default: _x4 beside the input, none in a folder].")
 @click.option(
