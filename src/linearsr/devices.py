@@ -19,7 +19,7 @@ def choose_device(name: str) -> torch.device:
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", name):
+    if not re.fullmatch(r"cpu|mps|cuda(:(\d|[1-9]\d))?", name):
         raise DeviceError(f"device {name!r} is unknown", remedy="use auto, cpu, cuda, cuda:N or mps")
     device = torch.device(name)
     there = {
@@ -35,11 +35,11 @@ def choose_device(name: str) -> torch.device:
 def choose_precision(name: str, device: torch.device) -> torch.dtype:
     """Return the dtype of "auto", "fp32", "bf16" or "fp16" on ``device``.
 
-    "auto" takes bfloat16 on a GPU, and on a CPU only where it has instructions for it: without them bfloat16 is many
-    times slower than float32 (docs/decisions/0002-precision.md).
+    "auto" takes bfloat16 on a CUDA GPU and on a CPU with matrix units for it, and float32 everywhere else: a fixed
+    rule, so that the same machine always gives the same bytes (docs/decisions/0002-precision.md).
     """
     if name == "auto":
-        return torch.bfloat16 if device.type == "cuda" or cpu_has_bf16(device) else torch.float32
+        return torch.bfloat16 if device.type == "cuda" or has_amx(device) else torch.float32
     if name not in PRECISIONS:
         raise DeviceError(f"precision {name!r} is unknown", remedy=f"use auto, {', '.join(PRECISIONS)}")
     if name == "fp16" and device.type == "cpu":
@@ -47,9 +47,7 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
     return PRECISIONS[name]
 
 
-def cpu_has_bf16(device: torch.device) -> bool:
-    """Whether ``device`` is a CPU with AVX512-BF16 or AMX instructions."""
-    if device.type != "cpu":
-        return False
-    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(bool(getattr(torch.cpu, probe, lambda: False)()) for probe in probes)
+def has_amx(device: torch.device) -> bool:
+    """Whether ``device`` is a CPU with AMX tiles, the matrix units that make bfloat16 faster than float32."""
+    probe = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    return device.type == "cpu" and bool(probe())

@@ -76,11 +76,11 @@ def load_model(folder: Path) -> ModelParts:
         experts = ExpertTransformer(config_from_dict(ExpertsConfig, index["experts"]), transformer)
         for file, module in (("autoencoder", autoencoder), ("experts", experts)):
             module.load_state_dict(_read_weights(folder / f"{file}.safetensors", index["files"][file]["sha256"]))
+        return ModelParts(name=str(index["name"]), autoencoder=autoencoder.eval(), experts=experts.eval())
     except KeyError as error:
         raise ModelError(f"{folder / INDEX_NAME} lacks {error}", remedy="download the model again") from error
     except (TypeError, ValueError, RuntimeError) as error:
         raise ModelError(f"{folder} does not fit together: {error}", remedy="download the model again") from error
-    return ModelParts(name=str(index["name"]), autoencoder=autoencoder.eval(), experts=experts.eval())
 
 
 def save_model(parts: ModelParts, folder: Path, *, storage: dict[str, Storage]) -> None:

@@ -192,7 +192,8 @@ def _mahalanobis(size: int, sigma_x: float, sigma_y: float, angle: float) -> Ten
 
 def _filter(x: Tensor, kernel: Tensor) -> Tensor:
     radius = kernel.shape[0] // 2
-    padded = F.pad(x, (radius,) * 4, mode="reflect")
+    mode = "reflect" if radius < min(x.shape[-2:]) else "replicate"  # a small picture has too little to reflect
+    padded = F.pad(x, (radius,) * 4, mode=mode)
     return F.conv2d(padded, kernel.to(x).expand(3, 1, -1, -1), groups=3)
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from linearsr.data.degradations import Degradation, camera, degrade, light, real_esrgan
 from linearsr.data.photos import Photo
+from linearsr.errors import DataError
 
 LATENT_STRIDE = 32
 """HR pixels per latent cell: photos are trimmed and crops aligned to it."""
@@ -48,7 +49,11 @@ class PairPool:
         return cls(keys, tuple(tensors[f"hr/{k}"] for k in keys), tuple(tensors[f"lr/{k}"] for k in keys))
 
     def batch(self, step: int, *, seed: int, size: int, lr_side: int) -> tuple[Tensor, Tensor]:
-        """Return ``size`` random aligned crops as (lr, hr), float in [-1, 1]: a pure function of (seed, step)."""
+        """Return ``size`` random aligned crops as (lr, hr), float in [-1, 1]: a pure function of (seed, step).
+
+        Raises:
+            DataError: if a photo is smaller than the crop.
+        """
         generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
         pairs = [self._crop(lr_side, generator) for _ in range(size)]
         lr, hr = (torch.stack(images).float() / 127.5 - 1 for images in zip(*pairs, strict=True))
@@ -58,6 +63,11 @@ class PairPool:
         index = _draw(len(self.hr), generator)
         variants = self.lr[index]
         lr, hr = variants[_draw(variants.shape[0], generator)], self.hr[index]
+        if min(lr.shape[-2:]) < side:
+            raise DataError(
+                f"photo {self.keys[index]} has only {min(lr.shape[-2:])} of the {side} LR pixels of a crop",
+                remedy="leave small photos out, or lower lr_side",
+            )
         cell = LATENT_STRIDE // SCALE
         top = _draw((lr.shape[-2] - side) // cell + 1, generator) * cell
         left = _draw((lr.shape[-1] - side) // cell + 1, generator) * cell
@@ -70,15 +80,16 @@ class PairPool:
 def build_pool(photos: list[Photo], *, variants: int, seed: int) -> PairPool:
     """Degrade every photo ``variants`` times with presets drawn from :func:`training_mix`."""
     presets, weights = zip(*training_mix(), strict=True)
-    hr_images, lr_images = [], []
-    for photo in photos:
+    keys, hr_images, lr_images = [], [], []
+    for photo in sorted(photos, key=lambda photo: photo.key):  # as load() orders them
         hr = _trim(torch.from_numpy(photo.pixels).permute(2, 0, 1))
         generator = torch.Generator().manual_seed(int(photo.key[:12], 16) ^ seed)
         choices = torch.multinomial(torch.tensor(weights), variants, replacement=True, generator=generator)
         lr = [degrade(hr[None].float() / 255, presets[choice], generator) for choice in choices.tolist()]
+        keys.append(photo.key)
         hr_images.append(hr.contiguous())
         lr_images.append((torch.cat(lr) * 255).round().to(torch.uint8))
-    return PairPool(tuple(photo.key for photo in photos), tuple(hr_images), tuple(lr_images))
+    return PairPool(tuple(keys), tuple(hr_images), tuple(lr_images))
 
 
 def _trim(image: Tensor) -> Tensor:

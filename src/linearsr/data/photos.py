@@ -34,7 +34,7 @@ def read_photos(folder: Path) -> Iterator[Photo]:
     """Yield every photo of the ``*.tar`` shards in ``folder``, in shard order.
 
     Raises:
-        DataError: if the folder holds no shard or a shard has no line in ``manifest.csv``.
+        DataError: if the folder holds no shard, ``manifest.csv`` cannot be read, or a photo has no line in it.
     """
     shards = sorted(folder.glob("*.tar"))
     if not shards:
@@ -58,5 +58,10 @@ def is_validation(original: str) -> bool:
 
 
 def _read_originals(manifest: Path) -> dict[str, str]:
-    with manifest.open(newline="", encoding="utf-8") as stream:
-        return {row["name"]: f"{row['source']}/{row['original']}" for row in csv.DictReader(stream)}
+    try:
+        with manifest.open(newline="", encoding="utf-8") as stream:
+            return {row["name"]: f"{row['source']}/{row['original']}" for row in csv.DictReader(stream)}
+    except (OSError, KeyError) as error:
+        raise DataError(
+            f"cannot read {manifest}: {error}", remedy="give it the columns name, source and original"
+        ) from error

@@ -30,12 +30,14 @@ def plan_timesteps(steps: int, boundaries: Sequence[float], shift: float = 1.0) 
     first, because their intervals are the shortest.
 
     Raises:
-        ValueError: if ``steps`` is below 1 or the boundaries do not descend inside (0, 1).
+        ValueError: if ``steps`` is below 1, ``shift`` is not positive, or the boundaries do not descend inside (0, 1).
     """
     if steps < 1:
         raise ValueError(f"the number of steps must be at least 1, not {steps}")
+    if not shift > 0:
+        raise ValueError(f"timestep shift must be positive, not {shift}")
     edges = [1.0, *boundaries, 0.0]
-    if any(a <= b for a, b in itertools.pairwise(edges)):
+    if not all(a > b for a, b in itertools.pairwise(edges)):
         raise ValueError(f"boundaries must descend inside (0, 1), not {tuple(boundaries)}")
     kept = [edges[0], *edges[max(1, len(edges) - steps) :]]
     # Splitting is done where steps are even for the chosen shift, then mapped back to t.

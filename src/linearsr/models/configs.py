@@ -12,8 +12,10 @@ def config_from_dict(kind: type[ConfigT], values: dict[str, Any]) -> ConfigT:
     """Build a configuration dataclass from JSON values; lists become tuples.
 
     Raises:
-        ValueError: naming any unknown key, or the value that fails the configuration's own checks.
+        ValueError: naming what is not an object, any unknown key, or the value that fails the configuration's own checks.
     """
+    if not isinstance(values, dict):
+        raise ValueError(f"{kind.__name__} must be an object of named values, not {values!r}")
     known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
     unknown = sorted(set(values) - known)
     if unknown:
@@ -25,5 +27,5 @@ def check_positive(config: object, *names: str) -> None:
     """Raise ValueError unless every named field is a positive number."""
     for name in names:
         value = getattr(config, name)
-        if value <= 0:
+        if not value > 0:
             raise ValueError(f"{name} must be positive, not {value}")

@@ -32,7 +32,7 @@ class ExpertsConfig:
 
     def __post_init__(self) -> None:
         edges = (1.0, *self.boundaries, 0.0)
-        if any(a <= b for a, b in itertools.pairwise(edges)):
+        if not all(a > b for a, b in itertools.pairwise(edges)):
             raise ValueError(f"expert boundaries must descend inside (0, 1), not {self.boundaries}")
 
     @property

@@ -1,63 +1,112 @@
 """Crash-safe training checkpoints: one safetensors file per save, replaced in one step.
 
-Holds the module, the EMA and AdamW's moments; the step lies in the file's metadata. Everything random in a stage is a
-pure function of (seed, step), so nothing else is needed to continue.
+Holds the module, the EMA and AdamW's state, and the same of what a stage trains alongside (a discriminator); the step
+and a SHA-256 of it all lie in the file's metadata. Everything random in a stage is a pure function of (seed, step), so
+nothing else is needed to continue.
 """
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import Tensor
 
 from linearsr.errors import TrainingError
 from linearsr.imaging.atomic import write_atomically
 from linearsr.training.ema import EMA
+from linearsr.training.learner import Learner
 
 FILE_NAME = "checkpoint.safetensors"
-_MOMENTS = ("exp_avg", "exp_avg_sq")
+MAIN = ""
+"""Key of the stage's own learner among those of a checkpoint."""
+# Steps are kept per parameter: AdamW counts only the steps in which a parameter had a gradient.
+_MOMENTS = {"adam_step": "step", "exp_avg": "exp_avg", "exp_avg_sq": "exp_avg_sq"}
 
 
-def save_checkpoint(run: Path, module: nn.Module, optimizer: torch.optim.Optimizer, ema: EMA, *, step: int) -> None:
-    """Write the state after ``step`` optimizer steps."""
-    tensors = {f"module/{name}": value for name, value in module.state_dict().items()}
-    tensors |= {f"ema/{name}": value for name, value in ema.state_dict().items()}
-    for name, parameter in module.named_parameters():
-        state = optimizer.state.get(parameter, {})
-        tensors |= {f"{moment}/{name}": state[moment] for moment in _MOMENTS if moment in state}
-    payload = save({k: v.detach().clone().contiguous() for k, v in tensors.items()}, metadata={"step": str(step)})
+def save_checkpoint(run: Path, learners: Mapping[str, Learner], ema: EMA, *, step: int) -> None:
+    """Write the state after ``step`` steps of the loop; ``ema`` follows the learner named ``MAIN``."""
+    tensors = {f"ema/{name}": value for name, value in ema.state_dict().items()}
+    for key, learner in learners.items():
+        tensors |= {f"{_prefix(key)}{name}": value for name, value in _state_of(learner).items()}
+    tensors = {name: value.detach().clone().contiguous() for name, value in tensors.items()}
+    payload = save(tensors, metadata={"step": str(step), "sha256": _digest(tensors, step)})
     write_atomically(run / FILE_NAME, payload, overwrite=True)
 
 
-def load_checkpoint(run: Path, module: nn.Module, optimizer: torch.optim.Optimizer, ema: EMA) -> int:
+def load_checkpoint(run: Path, learners: Mapping[str, Learner], ema: EMA) -> int:
     """Restore the state saved in ``run`` and return its step, or 0 when there is none.
 
     Raises:
-        TrainingError: if the checkpoint is of another architecture.
+        TrainingError: if the checkpoint is damaged or of another architecture.
     """
+    for unfinished in run.glob(f".{FILE_NAME}.*.part"):  # what a kill during a save leaves behind
+        unfinished.unlink()
     path = run / FILE_NAME
     if not path.exists():
         return 0
-    with safe_open(path, framework="pt") as stream:
-        step = int(stream.metadata()["step"])
-        tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
+    step, tensors = _read(path)
     try:
-        module.load_state_dict(_part(tensors, "module"))
+        for key, learner in learners.items():
+            _restore(learner, _part(tensors, _prefix(key)))
     except RuntimeError as error:
-        raise TrainingError(f"{path} is of another model", remedy="use a fresh run folder") from error
-    ema.shadow = _part(tensors, "ema")
-    moments = {moment: _part(tensors, moment) for moment in _MOMENTS}
-    for name, parameter in module.named_parameters():
-        if name in moments["exp_avg"]:
-            optimizer.state[parameter] = {
-                "step": torch.tensor(float(step)),
-                **{m: moments[m][name] for m in _MOMENTS},
-            }
+        raise TrainingError(f"{path} is of another model or loss", remedy="use a fresh run folder") from error
+    for name, value in _part(tensors, "ema/").items():
+        ema.shadow[name].copy_(value)
     return step
 
 
-def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix + "/"): value for name, value in tensors.items() if name.startswith(prefix + "/")}
+def _state_of(learner: Learner) -> dict[str, Tensor]:
+    """Weights and AdamW state as ``module/NAME``, ``adam_step/NAME``, ``exp_avg/NAME``, ``exp_avg_sq/NAME``."""
+    tensors = {f"module/{name}": value for name, value in learner.module.state_dict().items()}
+    for name, parameter in learner.module.named_parameters():
+        state = learner.optimizer.state.get(parameter, {})
+        tensors |= {f"{ours}/{name}": state[theirs] for ours, theirs in _MOMENTS.items() if theirs in state}
+    return tensors
+
+
+def _restore(learner: Learner, tensors: Mapping[str, Tensor]) -> None:
+    learner.module.load_state_dict(_part(tensors, "module/"))
+    for name, parameter in learner.module.named_parameters():
+        if f"adam_step/{name}" not in tensors:
+            continue
+        state = {"step": tensors[f"adam_step/{name}"]}
+        for moment in ("exp_avg", "exp_avg_sq"):
+            # In the parameter's own memory layout: with another one AdamW's arithmetic may round differently.
+            state[moment] = torch.empty_like(parameter).copy_(tensors[f"{moment}/{name}"]).detach()
+        learner.optimizer.state[parameter] = state
+
+
+def _read(path: Path) -> tuple[int, dict[str, Tensor]]:
+    try:
+        with safe_open(path, framework="pt") as stream:
+            metadata = stream.metadata()
+            tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
+        step = int(metadata["step"])
+        intact = metadata["sha256"] == _digest(tensors, step)
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise TrainingError(f"cannot read {path}: {error}", remedy="delete it to start the stage over") from error
+    if not intact:
+        raise TrainingError(f"{path} does not match its SHA-256", remedy="delete it to start the stage over")
+    return step, tensors
+
+
+def _digest(tensors: Mapping[str, Tensor], step: int) -> str:
+    """SHA-256 over the step and every tensor's name, type, shape and bytes."""
+    digest = hashlib.sha256(f"{step}".encode())
+    for name, value in sorted(tensors.items()):
+        digest.update(f"\n{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        digest.update(value.cpu().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _prefix(key: str) -> str:
+    return f"{key}/" if key else MAIN
+
+
+def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 
 from linearsr.errors import TrainingError
-from linearsr.training.checkpoint import load_checkpoint, save_checkpoint
+from linearsr.training.checkpoint import MAIN, load_checkpoint, save_checkpoint
 from linearsr.training.ema import EMA
+from linearsr.training.learner import Learner
 from linearsr.training.stages import Stage, StageConfig
 
 LOG_EVERY = 20
@@ -42,13 +43,15 @@ def train(stage: Stage, run: Path) -> dict[str, Tensor]:
     config, module = stage.config, stage.module
     run.mkdir(parents=True, exist_ok=True)
     optimizer = torch.optim.AdamW(module.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    main = Learner(module, optimizer)
+    learners = {MAIN: main, **stage.auxiliary}
     ema = EMA(module, config.ema_decay)
-    first = load_checkpoint(run, module, optimizer, ema)
+    first = load_checkpoint(run, learners, ema)
     skipped = 0
     with _metrics(run / "metrics.jsonl") as log:
         started = time.perf_counter()
         for step in range(first, config.steps):
-            finite, record = _step(stage, optimizer, step)
+            finite, record = _step(stage, main, step)
             skipped = 0 if finite else skipped + 1
             if skipped == MAX_SKIPPED:
                 raise TrainingError(
@@ -60,24 +63,19 @@ def train(stage: Stage, run: Path) -> dict[str, Tensor]:
                 seconds = (time.perf_counter() - started) / (step - first + 1)
                 _write(log, {"step": step, "stage": config.name, "seconds_per_step": round(seconds, 4), **record})
             if (step + 1) % SAVE_EVERY == 0 or step == config.steps - 1:
-                save_checkpoint(run, module, optimizer, ema, step=step + 1)
+                save_checkpoint(run, learners, ema, step=step + 1)
     return ema.state_dict()
 
 
-def _step(stage: Stage, optimizer: torch.optim.Optimizer, step: int) -> tuple[bool, dict[str, float]]:
-    """Take one optimizer step, unless loss or gradient norm is not finite; return (taken, values to log)."""
+def _step(stage: Stage, main: Learner, step: int) -> tuple[bool, dict[str, float]]:
+    """Take one guarded optimizer step at the scheduled learning rate; return (taken, values to log)."""
     config = stage.config
     factor = learning_rate_factor(step, config)
-    for group in optimizer.param_groups:
+    for group in main.optimizer.param_groups:
         group["lr"] = config.learning_rate * factor
-    optimizer.zero_grad(set_to_none=True)
     loss, parts = stage.loss(step)
-    loss.backward()  # type: ignore[no-untyped-call]
-    norm = torch.nn.utils.clip_grad_norm_(stage.module.parameters(), config.clip_norm)
-    finite = bool(torch.isfinite(loss) and torch.isfinite(norm))
-    if finite:
-        optimizer.step()
-    return finite, {"loss": float(loss.detach()), "grad_norm": float(norm), **parts}
+    finite, norm = main.step(loss, config.clip_norm)
+    return finite, {"loss": float(loss.detach()), "grad_norm": norm, **parts}
 
 
 @contextmanager

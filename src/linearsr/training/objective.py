@@ -16,6 +16,7 @@ from torch import Tensor
 
 from linearsr.models.discriminator import PatchDiscriminator
 from linearsr.models.perceptual import DISTS, LPIPS
+from linearsr.training.learner import Learner
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +39,13 @@ class ImageLoss:
         vgg, heads = load_file(perceptual / "lpips_vgg16.safetensors"), load_file(perceptual / "dists.safetensors")
         self.dists = DISTS(vgg, heads)
         self.discriminator = PatchDiscriminator()
-        self._optimizer = torch.optim.AdamW(self.discriminator.parameters(), lr=2e-4, betas=(0.5, 0.99))
+        optimizer = torch.optim.AdamW(self.discriminator.parameters(), lr=2e-4, betas=(0.5, 0.99))
+        self._critic = Learner(self.discriminator, optimizer)
+
+    @property
+    def learners(self) -> dict[str, Learner]:
+        """What learns alongside the decoder and belongs into a checkpoint."""
+        return {"discriminator": self._critic} if self.weights.adversarial else {}
 
     def __call__(self, output: Tensor, target: Tensor) -> tuple[Tensor, dict[str, float]]:
         """Return the weighted loss and its parts. Images are (B, 3, H, W) in [-1, 1]."""
@@ -58,9 +65,7 @@ class ImageLoss:
 
     def _train_discriminator(self, fake: Tensor, real: Tensor) -> None:
         loss = F.relu(1 + self.discriminator(fake)).mean() + F.relu(1 - self.discriminator(real)).mean()
-        self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self._optimizer.step()
+        self._critic.step(loss)
 
 
 def velocity_loss(predicted: Tensor, target: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from linearsr.diffusion.sampler import noise, plan_timesteps, sample
 from linearsr.models.autoencoder import LR_STRIDE, Autoencoder
 from linearsr.models.experts import ExpertTransformer
 from linearsr.models.transformer import LinearTransformer
+from linearsr.training.learner import Learner
 from linearsr.training.objective import ImageLoss, velocity_loss
 
 
@@ -45,10 +46,11 @@ class StageConfig:
 
 
 class Stage(Protocol):
-    """What the training loop drives."""
+    """What the training loop drives. ``auxiliary`` is what ``loss`` trains by itself, saved along with ``module``."""
 
     config: StageConfig
     module: nn.Module
+    auxiliary: dict[str, Learner]
 
     def loss(self, step: int) -> tuple[Tensor, dict[str, float]]:
         """Return the loss of one step and the parts to log."""
@@ -60,6 +62,7 @@ class AutoencoderStage:
 
     def __init__(self, config: StageConfig, autoencoder: Autoencoder, pool: PairPool, loss: ImageLoss) -> None:
         self.config, self.module, self._pool, self._loss = config, autoencoder, pool, loss
+        self.auxiliary = loss.learners
 
     def loss(self, step: int) -> tuple[Tensor, dict[str, float]]:
         lr, hr = _crops(self._pool, self.config, step)
@@ -84,6 +87,7 @@ class FlowStage:
     ) -> None:
         self.config, self.module, self._pool = config, transformer, pool
         self._autoencoder, self._density = autoencoder.eval(), density
+        self.auxiliary: dict[str, Learner] = {}
 
     def loss(self, step: int) -> tuple[Tensor, dict[str, float]]:
         lr, hr = _crops(self._pool, self.config, step)
@@ -115,6 +119,7 @@ class PolishStage:
         loss: ImageLoss,
     ) -> None:
         self.config, self._pool, self._loss = config, pool, loss
+        self.auxiliary = loss.learners
         self._autoencoder, self._experts = autoencoder, experts.eval().requires_grad_(False)
         trained = {f"expert{index}": experts.experts[index].requires_grad_() for index in self.DETAIL_EXPERTS}
         self.module = nn.ModuleDict({"decoder": autoencoder.decoder, **trained})

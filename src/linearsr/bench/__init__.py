@@ -1,0 +1,1 @@
+"""Benchmarks. Timings are for comparing within one run; machines are noisy."""
