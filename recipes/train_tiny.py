@@ -31,11 +31,11 @@ from linearsr.training.stages import AutoencoderStage, FlowStage, PolishStage, S
 AUTOENCODER = StageConfig(
     name="autoencoder", steps=1800, batch=8, lr_side=32, learning_rate=5e-4, warmup=100, clip_norm=0.5, seed=1
 )
-FLOW = StageConfig(name="flow", steps=800, batch=16, lr_side=64, learning_rate=1e-3, weight_decay=0.01, seed=2)
+FLOW = StageConfig(name="flow", steps=700, batch=16, lr_side=64, learning_rate=1e-3, weight_decay=0.01, seed=2)
 EXPERT = StageConfig(
-    name="expert", steps=120, batch=16, lr_side=64, learning_rate=3e-4, warmup=20, ema_decay=0.98, seed=3
+    name="expert", steps=80, batch=16, lr_side=64, learning_rate=3e-4, warmup=20, ema_decay=0.98, seed=3
 )
-POLISH = StageConfig(name="polish", steps=2400, batch=4, lr_side=48, learning_rate=2e-4, clip_norm=0.5, seed=4)
+POLISH = StageConfig(name="polish", steps=2000, batch=4, lr_side=48, learning_rate=2e-4, clip_norm=0.5, seed=4)
 AUTOENCODER_LOSS = ImageLossWeights(l1=1.0, lpips=0.2)
 POLISH_LOSS = ImageLossWeights(l1=1.0, lpips=0.25, dists=0.35, dists_samples=1, adversarial=0.005)
 

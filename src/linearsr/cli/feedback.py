@@ -49,8 +49,8 @@ class Feedback:
     def warned(self, name: str, message: str) -> None:
         """Something of an image was lost or left out."""
 
-    def skipped(self, name: str, target: Path) -> None:
-        """An image was left out because its result exists."""
+    def skipped(self, name: str, reason: str) -> None:
+        """An image was left out on purpose."""
 
     def failed(self, name: str, error: LinearSRError) -> None:
         """An image could not be done."""
@@ -77,8 +77,8 @@ class LineFeedback(Feedback):
     def warned(self, name: str, message: str) -> None:
         click.echo(f"warning: {name}: {message}", err=True)
 
-    def skipped(self, name: str, target: Path) -> None:
-        self._say(f"{name}: skipped, {target} exists")
+    def skipped(self, name: str, reason: str) -> None:
+        self._say(f"{name}: skipped, {reason}")
 
     def failed(self, name: str, error: LinearSRError) -> None:
         click.echo(f"failed: {name}: {error}", err=True)
@@ -152,8 +152,8 @@ class JsonFeedback(Feedback):
     def warned(self, name: str, message: str) -> None:
         self._emit("warning", input=name, message=message)
 
-    def skipped(self, name: str, target: Path) -> None:
-        self._emit("skipped", input=name, output=str(target))
+    def skipped(self, name: str, reason: str) -> None:
+        self._emit("skipped", input=name, reason=reason)
 
     def failed(self, name: str, error: LinearSRError) -> None:
         self._emit("failed", input=name, code=error.code, message=str(error))

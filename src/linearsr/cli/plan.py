@@ -16,6 +16,7 @@ from linearsr.imaging.limits import CLI_LIMITS
 from linearsr.request import UpscaleRequest
 
 STANDARD_OUTPUT = "-"
+BESIDE_SUFFIX = "_x4"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,10 +55,10 @@ class Job:
 
 @dataclass(kw_only=True)
 class Plan:
-    """The jobs, the images left out because their result exists, and those that cannot be done, with the reason."""
+    """The jobs, the images left out on purpose, and those that cannot be done, each with the reason."""
 
     jobs: list[Job] = field(default_factory=list)
-    skipped: list[tuple[str, Path]] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
     failures: list[tuple[str, LinearSRError]] = field(default_factory=list)
 
 
@@ -71,6 +72,9 @@ def make_plan(found: Sequence[Found], placement: Placement, request: UpscaleRequ
     plan = Plan()
     taken: dict[Path, str] = {}
     for image in found:
+        if _is_own_result(image, placement):
+            plan.skipped.append((image.name, "it is a result of an earlier run"))
+            continue
         try:
             job = _plan_job(image, placement, request, folder)
             if job.target is not None:
@@ -81,7 +85,7 @@ def make_plan(found: Sequence[Found], placement: Placement, request: UpscaleRequ
                     )
                 taken[job.target] = image.name
                 if _exists(job, image, placement):
-                    plan.skipped.append((image.name, job.target))
+                    plan.skipped.append((image.name, f"{job.target} exists"))
                     continue
             plan.jobs.append(job)
         except LinearSRError as error:
@@ -143,9 +147,18 @@ def _target(image: Found, placement: Placement, form: OutputFormat, folder: Path
         return Path(placement.output)
     assert image.path is not None, "standard input always has a named output"
     beside = folder is None
-    suffix = placement.suffix if placement.suffix is not None else "_x4" if beside else ""
+    suffix = placement.suffix if placement.suffix is not None else BESIDE_SUFFIX if beside else ""
     parent = image.path.parent if folder is None else folder / image.below
     return parent / f"{image.path.stem}{suffix}{form.suffix}"
+
+
+def _is_own_result(image: Found, placement: Placement) -> bool:
+    """Whether a scan for inputs met what an earlier run put beside one of them."""
+    suffix = BESIDE_SUFFIX if placement.suffix is None else placement.suffix
+    if not image.scanned or image.path is None or placement.output is not None or not suffix:
+        return False
+    stem = image.path.stem.removesuffix(suffix)
+    return stem != image.path.stem and any(image.path.with_name(stem + ending).exists() for ending in IMAGE_SUFFIXES)
 
 
 def _exists(job: Job, image: Found, placement: Placement) -> bool:

@@ -43,7 +43,7 @@ class Report:
         """The feedback for this run; nothing but image bytes goes to standard output when the result goes there."""
         if self.json_progress:
             return JsonFeedback(sys.stderr if placement.output == STANDARD_OUTPUT else sys.stdout)
-        if not self.quiet and not self.verbose and sys.stderr.isatty():
+        if not self.quiet and not self.verbose and _is_terminal():
             return BarFeedback(images, steps)
         return LineFeedback(quiet=self.quiet)
 
@@ -124,8 +124,8 @@ def command(
     pipeline = _load(runtime) if plan.jobs else None
     done = 0
     with report.feedback(placement, len(plan.jobs), request.steps) as feedback:
-        for name, target in plan.skipped:
-            feedback.skipped(name, target)
+        for name, reason in plan.skipped:
+            feedback.skipped(name, reason)
         for name, error in plan.failures:
             feedback.failed(name, error)
         for job in plan.jobs:
@@ -134,6 +134,10 @@ def command(
     failed = len(plan.failures) + len(plan.jobs) - done
     feedback.summarized(done, len(plan.skipped), failed)
     return SOME_FAILED if failed else 0
+
+
+def _is_terminal() -> bool:
+    return sys.stderr.isatty()
 
 
 def _load(runtime: Runtime) -> SRPipeline:
@@ -197,15 +201,15 @@ def _show(plan: Plan, request: UpscaleRequest, report: Report) -> int:
     ]
     if report.json_progress:
         failures = [{"input": name, "code": error.code, "message": str(error)} for name, error in plan.failures]
-        skipped = [{"input": name, "output": str(target)} for name, target in plan.skipped]
+        skipped = [{"input": name, "reason": reason} for name, reason in plan.skipped]
         click.echo(json.dumps({"jobs": rows, "skipped": skipped, "failed": failures}, indent=2))
     else:
         for job, row in zip(plan.jobs, rows, strict=True):
             (w, h), (w2, h2) = _size_in(job), job.size
             target = job.target or "standard output"
             click.echo(f"{job.name}: {w}x{h} -> {w2}x{h2}, about {row['peak_megabytes']} MB -> {target}")
-        for name, target in plan.skipped:
-            click.echo(f"{name}: would be skipped, {target} exists")
+        for name, reason in plan.skipped:
+            click.echo(f"{name}: would be skipped, {reason}")
         for name, error in plan.failures:
             click.echo(f"{name}: would fail: {error}")
     return SOME_FAILED if plan.failures else 0

@@ -1,0 +1,144 @@
+"""Write a model card from a finished run: configuration, data, stages, and scores measured by an independent judge.
+
+    python recipes/model_card.py --model MODEL --run RUN --photos SHARDS --scores SCORES
+
+SCORES holds one CSV per method, as the judge writes it (a row per image, a column per metric). The card goes to
+MODEL/README.md and the list of photo sources beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+from collections import Counter
+from pathlib import Path
+from string import Template
+
+METRICS = {"psnr_y": "PSNR", "ssim_y": "SSIM", "lpips_alex": "LPIPS", "dists": "DISTS", "niqe": "NIQE"}
+STAGES = ("autoencoder", "flow", "expert1", "expert2", "expert3", "expert4", "polish")
+CARD = Template("""# $name
+
+The embedded default of LinearSR: ×4 super-resolution on a CPU. Made by `recipes/model_card.py` from the run itself.
+
+## What it is
+
+| part | parameters | stored as |
+|---|---|---|
+$parts
+
+Four transformers of width $width and depth $depth with ReLU linear attention, one per range of signal-to-noise ratio
+(boundaries $boundaries), predict a stride-32 latent in 4 steps; a decoder that also sees the LR image turns it into
+pixels.
+
+## Training
+
+$photos photos of $sources sources under free licences (`SOURCES.csv`), $held_out of them held out for validation.
+`recipes/train_tiny.py` on two CPU cores; every stage starts from the one before it.
+
+| stage | steps | hours | first loss | last loss |
+|---|---|---|---|---|
+$stages
+
+Losses are means over the first and last tenth of each stage's log.
+
+## Scores
+
+RealSR crops (100 real camera pairs, 128→512), PSNR and SSIM on Y without border crop, LPIPS-alex. The set was used to
+look at during development, never to train. Higher is better for PSNR and SSIM, lower for the others.
+
+| method | $metrics |
+|---|$rule|
+$scores
+
+## Limits
+
+- Trained for about an hour and a half on two CPU cores: a first set of weights, not the method's ceiling. It is not the paper's model
+  and its scores are not comparable with the paper's.
+- It sharpens edges and textures; it does not invent faces or letters, and small text stays as legible as the input.
+- Heavy noise and strong JPEG blocks are only partly removed.
+
+## Licence
+
+Apache-2.0. The training photos keep their own licences; none is contained in the weights' files.
+""")
+
+
+def main() -> None:
+    """Write README.md and SOURCES.csv into the model's folder."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in ("--model", "--run", "--photos", "--scores"):
+        parser.add_argument(name, type=Path, required=True)
+    arguments = parser.parse_args()
+    index = json.loads((arguments.model / "model_index.json").read_text(encoding="utf-8"))
+    photos = _read_csv(arguments.photos / "manifest.csv")
+    sources = Counter((row["source"], row["licence"]) for row in photos)
+    with (arguments.model / "SOURCES.csv").open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(("source", "licence", "crops"))
+        writer.writerows((source, licence, count) for (source, licence), count in sorted(sources.items()))
+    card = CARD.substitute(
+        name=index["name"],
+        parts="\n".join(_part_rows(index)),
+        width=index["transformer"]["width"],
+        depth=index["transformer"]["depth"],
+        boundaries=", ".join(str(boundary) for boundary in index["experts"]["boundaries"]),
+        photos=len(photos),
+        sources=len({source for source, _ in sources}),
+        held_out=_held_out(photos),
+        stages="\n".join(_stage_rows(arguments.run)),
+        metrics=" | ".join(METRICS.values()),
+        rule="---|" * (len(METRICS) - 1) + "---",
+        scores="\n".join(_score_rows(arguments.scores)),
+    )
+    (arguments.model / "README.md").write_text(card, encoding="utf-8")
+
+
+def _part_rows(index: dict[str, dict[str, dict[str, str | int]]]) -> list[str]:
+    return [
+        f"| {name} | {int(file['parameters']) / 1e6:.1f} M | {file['storage']} |"
+        for name, file in index["files"].items()
+    ]
+
+
+def _held_out(photos: list[dict[str, str]]) -> int:
+    from linearsr.data.photos import is_validation
+
+    return sum(is_validation(f"{row['source']}/{row['original']}") for row in photos)
+
+
+def _stage_rows(run: Path) -> list[str]:
+    rows = []
+    for stage in STAGES:
+        lines = (run / stage / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        # A resumed run logs some steps twice; the later line is the one whose weights went on.
+        records = sorted(
+            {record["step"]: record for record in map(json.loads, lines)}.values(), key=lambda r: r["step"]
+        )
+        tenth = max(1, len(records) // 10)
+        first, last = (sum(r["loss"] for r in part) / len(part) for part in (records[:tenth], records[-tenth:]))
+        steps = records[-1]["step"] + 1
+        hours = steps * records[-1]["seconds_per_step"] / 3600
+        rows.append(f"| {stage} | {steps} | {hours:.2f} | {first:.3f} | {last:.3f} |")
+    return rows
+
+
+def _score_rows(folder: Path) -> list[str]:
+    rows = []
+    for path in sorted(folder.glob("*.csv")):
+        images = _read_csv(path)
+        means = {metric: sum(float(row[metric]) for row in images) / len(images) for metric in METRICS}
+        cells = [
+            f"{means[metric]:.2f}" if metric in ("psnr_y", "niqe") else f"{means[metric]:.3f}" for metric in METRICS
+        ]
+        rows.append(f"| {path.stem} | {' | '.join(cells)} |")
+    return rows
+
+
+def _read_csv(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,193 @@
+import io
+import json
+import sys
+from pathlib import Path
+
+import PIL.Image
+import pytest
+
+
+def size(path):
+    with PIL.Image.open(path) as image:
+        return image.size
+
+
+def test_a_photo_becomes_four_times_as_large_beside_itself(photos, linearsr):
+    status, _, err = linearsr("upscale", "one.png")
+    assert status == 0
+    assert size("one_x4.png") == (52, 40)
+    assert "one.png: 13x10 -> 52x40" in err
+
+
+def test_a_bad_file_does_not_stop_the_batch_and_gives_status_2(photos, linearsr):
+    status, _, err = linearsr("upscale", "in", "missing.png", "-o", "out", "-r")
+    assert status == 2
+    assert sorted(str(path) for path in Path("out").rglob("*.*")) == ["out/a.png", "out/b.jpg", "out/below/c.webp"]
+    assert "failed: in/broken.png" in err
+    assert "failed: missing.png" in err
+    assert "3 done, 0 skipped, 2 failed" in err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("one.png", "--scale", "0"),
+        ("one.png", "--scale", "nan"),
+        ("one.png", "--steps", "0"),
+        ("one.png", "--tile", "31"),
+        ("one.png", "--tile", "much"),
+        ("one.png", "--device", "cuda:99"),
+        ("one.png", "--precision", "fp16"),
+        ("one.png", "--fp32", "--precision", "bf16"),
+        ("one.png", "--gpu-id", "0", "--device", "cpu"),
+        ("one.png", "--overwrite", "--skip-existing"),
+        ("one.png", "--no-such-option"),
+    ],
+)
+def test_nothing_starts_when_the_request_is_wrong(photos, linearsr, arguments):
+    status, out, err = linearsr("upscale", *arguments)
+    assert status == 1
+    assert out == b""
+    assert err
+    assert not Path("one_x4.png").exists()
+
+
+def test_nothing_starts_when_the_model_is_missing(photos, capsys):
+    from linearsr.cli.main import run
+
+    assert run(["upscale", "one.png", "--model", "nowhere"]) == 1
+    assert "no model 'nowhere'" in capsys.readouterr().err
+
+
+def test_a_second_run_over_a_folder_skips_what_exists(photos, linearsr):
+    linearsr("upscale", "in", "-o", "out")
+    before = Path("out/a.png").stat().st_mtime_ns
+    status, _, err = linearsr("upscale", "in", "-o", "out")
+    assert status == 2  # the broken file is still broken
+    assert "in/a.png: skipped, out/a.png exists" in err
+    assert Path("out/a.png").stat().st_mtime_ns == before
+
+
+def test_an_existing_result_is_kept_unless_overwrite_is_asked_for(photos, linearsr):
+    Path("one_x4.png").write_bytes(b"kept")
+    assert linearsr("upscale", "one.png")[0] == 2
+    assert Path("one_x4.png").read_bytes() == b"kept"
+    assert linearsr("upscale", "one.png", "--overwrite")[0] == 0
+    assert size("one_x4.png") == (52, 40)
+
+
+def test_the_result_does_not_depend_on_company_or_order(photos, linearsr):
+    linearsr("upscale", "in/a.png", "-o", "alone.png")
+    linearsr("upscale", "one.png", "in/b.jpg", "in/a.png", "-o", "together")
+    assert Path("together/a.png").read_bytes() == Path("alone.png").read_bytes()
+
+
+def test_another_seed_gives_another_result(photos, linearsr):
+    for seed in (0, 1):
+        linearsr("upscale", "one.png", "-o", f"{seed}.png", "--seed", seed)
+    assert Path("0.png").read_bytes() != Path("1.png").read_bytes()
+
+
+def test_standard_input_to_standard_output_carries_only_the_image(photos, linearsr, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(Path("one.png").read_bytes())))
+    status, out, err = linearsr("upscale", "-", "-o", "-", "--json-progress")
+    assert status == 0
+    assert size(io.BytesIO(out)) == (52, 40)
+    assert json.loads(err.splitlines()[-1]) == {"event": "summary", "done": 1, "skipped": 0, "failed": 0}
+
+
+def test_json_progress_tells_every_step(photos, linearsr):
+    _, out, err = linearsr("upscale", "one.png", "in/broken.png", "-o", "out", "--json-progress")
+    events = [json.loads(line) for line in out.splitlines()]
+    assert [event["event"] for event in events] == [
+        "failed",
+        "start",
+        "step",
+        "step",
+        "step",
+        "step",
+        "done",
+        "summary",
+    ]
+    assert events[0]["code"] == "unsupported_format"
+    assert events[-2]["size_out"] == [52, 40]
+    assert err == ""
+
+
+def test_a_dry_run_plans_and_writes_nothing(photos, linearsr):
+    Path("in/a_x4.png").write_bytes(b"kept")
+    status, out, _ = linearsr("upscale", "in", "--dry-run", "--no-skip-existing", "--overwrite")
+    assert status == 2
+    text = out.decode()
+    assert "in/b.jpg: 13x10 -> 52x40, about " in text
+    assert "in/broken.png: would fail" in text
+    assert "in/a_x4.png: would be skipped" in text
+    assert not Path("in/b_x4.jpg").exists()
+
+
+def test_a_dry_run_as_json_is_one_document(photos, linearsr):
+    status, out, _ = linearsr("upscale", "one.png", "--dry-run", "--json-progress")
+    document = json.loads(out)
+    assert status == 0
+    assert document["jobs"][0]["output"] == "one_x4.png"
+    assert document["jobs"][0]["peak_megabytes"] > 0
+
+
+def test_quiet_says_only_what_went_wrong(photos, linearsr):
+    status, out, err = linearsr("upscale", "one.png", "in/broken.png", "-q", "-o", "out")
+    assert (status, out) == (2, b"")
+    assert err.count("\n") == 1
+    assert "in/broken.png" in err
+
+
+def test_a_loss_is_told_as_a_warning(photos, linearsr):
+    PIL.Image.new("RGBA", (8, 8), (9, 9, 9, 0)).save("clear.png")
+    status, _, err = linearsr("upscale", "clear.png", "-o", "clear.jpg")
+    assert status == 0
+    assert "warning: clear.png: jpg has no alpha" in err
+
+
+def test_a_defect_met_on_one_image_is_reported_and_the_rest_goes_on(photos, linearsr, monkeypatch):
+    import linearsr.files as files
+
+    original = files.decode
+    monkeypatch.setattr(files, "decode", lambda source: 1 / 0 if source.name == "a.png" else original(source))
+    status, _, err = linearsr("upscale", "in/a.png", "one.png", "-o", "out", "-v")
+    assert status == 2
+    assert "unexpected ZeroDivisionError" in err
+    assert "Traceback" in err
+    assert size("out/one.png") == (52, 40)
+
+
+def test_a_terminal_gets_a_bar(photos, linearsr, monkeypatch):
+    monkeypatch.setattr("linearsr.cli.upscale._is_terminal", lambda: True)
+    status, _, err = linearsr("upscale", "one.png", "in/broken.png", "in/a.png", "-o", "out")
+    assert status == 2
+    assert "in/a.png: 13x10 -> 52x40" in err
+    assert "2 done, 0 skipped, 1 failed" in err
+
+
+def test_interrupting_says_so(photos, linearsr, monkeypatch):
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("linearsr.cli.upscale.make_plan", interrupt)
+    status, _, err = linearsr("upscale", "one.png")
+    assert status == 130
+    assert "interrupted" in err
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (("-s", "2"), (26, 20)),
+        (("--outscale", "3.5"), (46, 35)),
+        (("--width", "100"), (100, 77)),
+        (("--width", "30", "--height", "30"), (30, 30)),
+        (("--max-side", "32"), (32, 25)),
+    ],
+)
+def test_any_size_can_be_asked_for(photos, linearsr, options, expected):
+    assert linearsr("upscale", "one.png", "-o", "sized.png", *options)[0] == 0
+    assert size("sized.png") == expected
