@@ -53,8 +53,8 @@ $scores
 
 ## Limits
 
-- Trained for about an hour and a half on two CPU cores: a first set of weights, not the method's ceiling. It is not the paper's model
-  and its scores are not comparable with the paper's.
+- Trained for about an hour and a half on two CPU cores: a first set of weights, not the method's ceiling. It is not
+  the paper's model, and its scores are not comparable with the paper's.
 - It sharpens edges and textures; it does not invent faces or letters, and small text stays as legible as the input.
 - Heavy noise and strong JPEG blocks are only partly removed.
 
@@ -95,10 +95,8 @@ def main() -> None:
 
 
 def _part_rows(index: dict[str, dict[str, dict[str, str | int]]]) -> list[str]:
-    return [
-        f"| {name} | {int(file['parameters']) / 1e6:.1f} M | {file['storage']} |"
-        for name, file in index["files"].items()
-    ]
+    files = index["files"].items()
+    return [f"| {name} | {int(file['parameters']) / 1e6:.1f} M | {file['storage']} |" for name, file in files]
 
 
 def _held_out(photos: list[dict[str, str]]) -> int:

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 from linearsr.data.loader import PairPool, build_pool
@@ -22,16 +23,19 @@ from linearsr.data.photos import read_photos
 from linearsr.diffusion.flow import TimestepDensity
 from linearsr.models.autoencoder import Autoencoder, AutoencoderConfig
 from linearsr.models.experts import ExpertsConfig, ExpertTransformer
+from linearsr.models.perceptual import LPIPS
 from linearsr.models.transformer import LinearTransformer, TransformerConfig
 from linearsr.pipeline import SRPipeline
 from linearsr.training.loop import train
 from linearsr.training.objective import ImageLoss, ImageLossWeights
 from linearsr.training.stages import AutoencoderStage, FlowStage, PolishStage, Stage, StageConfig
+from linearsr.training.validation import Validation, ValidationSet, find_run_knee, load_snapshot
 
 AUTOENCODER = StageConfig(
     name="autoencoder", steps=1800, batch=8, lr_side=32, learning_rate=5e-4, warmup=100, clip_norm=0.5, seed=1
 )
 FLOW = StageConfig(name="flow", steps=700, batch=16, lr_side=64, learning_rate=1e-3, weight_decay=0.01, seed=2)
+VALIDATE_EVERY = 35
 EXPERT = StageConfig(
     name="expert", steps=80, batch=16, lr_side=64, learning_rate=3e-4, warmup=20, ema_decay=0.98, seed=3
 )
@@ -48,9 +52,9 @@ def main() -> None:
     autoencoder = Autoencoder(AutoencoderConfig()).to(memory_format=torch.channels_last)
     timings: dict[str, float] = {}
 
-    def run(stage: Stage, folder: str) -> None:
+    def run(stage: Stage, folder: str, validation: Validation | None = None) -> None:
         started = time.perf_counter()
-        stage.module.load_state_dict(train(stage, arguments.run / folder))
+        stage.module.load_state_dict(train(stage, arguments.run / folder, validation))
         timings[folder] = round(time.perf_counter() - started, 1)
 
     run(
@@ -58,7 +62,12 @@ def main() -> None:
         "autoencoder",
     )
     transformer = LinearTransformer(TransformerConfig())
-    run(FlowStage(FLOW, transformer, autoencoder, pool, TimestepDensity()), "flow")
+    fixed = _validation_set(arguments.photos, arguments.perceptual)
+    validation = Validation(every=VALIDATE_EVERY, measure=lambda: fixed.score(transformer, autoencoder))
+    run(FlowStage(FLOW, transformer, autoencoder, pool, TimestepDensity()), "flow", validation)
+    knee, start = find_run_knee(arguments.run / "flow")
+    print(f"experts start from step {start}: {knee.reason}")
+    transformer.load_state_dict(load_snapshot(arguments.run / "flow", start))
     experts = ExpertTransformer(ExpertsConfig(), transformer.config)
     for index, expert in enumerate(experts.experts):
         _copy_weights(transformer, expert)
@@ -85,6 +94,13 @@ def _pool(photos: Path, run: Path) -> PairPool:
         split = [photo for photo in read_photos(photos) if not photo.validation]
         build_pool(split, variants=3, seed=1).save(run / "pool.safetensors")
     return PairPool.load(*sorted(run.glob("pool*.safetensors")))
+
+
+def _validation_set(photos: Path, perceptual: Path) -> ValidationSet:
+    """Crops of the photos that are kept out of training."""
+    split = [photo for photo in read_photos(photos) if photo.validation]
+    lpips = LPIPS(load_file(perceptual / "lpips_alexnet.safetensors"))
+    return ValidationSet.from_pool(build_pool(split, variants=1, seed=2), lpips, size=16, lr_side=64)
 
 
 def _copy_weights(source: nn.Module, target: nn.Module) -> None:

@@ -5,6 +5,12 @@ A message says what happened and names the value and the limit; ``remedy`` says 
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
+MAX_MESSAGE = 1000
+"""Characters of a message that are kept: it may quote what a stranger sent."""
+
 
 class LinearSRError(Exception):
     """Base of all errors raised on purpose by this package."""
@@ -14,8 +20,16 @@ class LinearSRError(Exception):
     http_status = 500
 
     def __init__(self, message: str, *, remedy: str) -> None:
-        super().__init__(f"{message}; {remedy}")
+        kept = message if len(message) <= MAX_MESSAGE else message[: MAX_MESSAGE - 3] + "..."
+        super().__init__(kept)
         self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.args[0]}; {self.remedy}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Errors cross process boundaries (workers, Ray); the default would call the class without its remedy.
+        return partial(type(self), remedy=self.remedy), self.args
 
 
 class InputError(LinearSRError):

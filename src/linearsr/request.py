@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -38,12 +39,13 @@ class UpscaleRequest:
     metadata: MetadataMode = "keep"
 
     def __post_init__(self) -> None:
-        _between("scale", self.scale, 0.05, 64)
+        _between("scale", self.scale, 0.05, 64, numbers.Real)
         _between("steps", self.steps, 1, 1000)
         _between("seed", self.seed, 0, 2**63 - 1)
         for name in ("width", "height", "max_side"):
-            _between(name, getattr(self, name), 1, 65_500)
-        if self.tile is not None and (self.tile < 0 or 0 < self.tile < 32):
+            if getattr(self, name) is not None:
+                _between(name, getattr(self, name), 1, 65_500)
+        if self.tile not in (None, 0) and not (isinstance(self.tile, numbers.Integral) and self.tile >= 32):
             raise ConfigError(f"tile must be 0 or at least 32, not {self.tile}", remedy="use auto for a fitting size")
         choices = {
             "color_fix": ColorFix,
@@ -74,8 +76,9 @@ class UpscaleRequest:
         return max(1, round(width * factor_x)), max(1, round(height * factor_y))
 
 
-def _between(name: str, value: float | None, low: float, high: float) -> None:
-    if value is not None and not low <= value <= high:
+def _between(name: str, value: float, low: float, high: float, kind: type = numbers.Integral) -> None:
+    if not isinstance(value, kind) or not low <= value <= high:
+        what = "a number" if kind is numbers.Real else "a whole number"
         raise ConfigError(
-            f"{name} must be from {low:g} to {high:g}, not {value}", remedy="choose a value in that range"
+            f"{name} must be {what} from {low} to {high}, not {value!r}", remedy="choose a value in that range"
         )

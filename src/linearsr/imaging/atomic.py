@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -20,8 +21,9 @@ def write_atomically(path: Path, payload: bytes, *, overwrite: bool) -> None:
     """
     temporary = ""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        _make_folder(path.parent)
+        # A short prefix: the temporary name must not be too long where the target's own is not.
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:32]}.", suffix=".part")
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(payload)
             stream.flush()
@@ -39,6 +41,13 @@ def write_atomically(path: Path, payload: bytes, *, overwrite: bool) -> None:
         with contextlib.suppress(FileNotFoundError):
             if temporary:
                 os.unlink(temporary)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:  # a file stands where the folder should: not the target that --overwrite is about
+        raise NotADirectoryError(errno.ENOTDIR, f"{folder} is not a folder") from None
 
 
 def _move(temporary: str, path: Path, *, overwrite: bool) -> None:

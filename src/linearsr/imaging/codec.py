@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import io
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+import PIL.Image
 import pyvips
 from numpy.typing import NDArray
 
-from linearsr.errors import ImageError, InputError, OutputError
-from linearsr.imaging.formats import PNG, SNIFF_BYTES, InputFormat, OutputFormat, is_animated_png, sniff
+from linearsr.errors import ConfigError, ImageError, InputError, OutputError
+from linearsr.imaging.formats import PNG, SNIFF_BYTES, InputFormat, OutputFormat, check_png, sniff
 from linearsr.imaging.limits import CLI_LIMITS, Limits
 from linearsr.imaging.picture import Metadata, Picture, Samples
 
@@ -45,7 +47,9 @@ def read_header(source: ImageSource, limits: Limits = CLI_LIMITS) -> Header:
     form, image = _open(source, limits)
     turned = image.get_typeof("orientation") != 0 and image.get("orientation") >= 5
     width, height = (image.height, image.width) if turned else (image.width, image.height)
-    return Header(width=width, height=height, format=form, depth=_DEPTHS[image.format], has_alpha=image.hasalpha())
+    return Header(
+        width=width, height=height, format=form, depth=_DEPTHS[image.format], has_alpha=bool(image.hasalpha())
+    )
 
 
 def decode(source: ImageSource, limits: Limits = CLI_LIMITS) -> Picture:
@@ -59,10 +63,9 @@ def decode(source: ImageSource, limits: Limits = CLI_LIMITS) -> Picture:
         upright = image.autorot()
         if upright.interpretation not in (*_GRAY, *_RGB):
             upright = _to_srgb(upright)
-        pixels = upright.numpy()
+        samples = upright.numpy().reshape(upright.height, upright.width, upright.bands)
     except pyvips.Error as error:
         raise _damaged(form, error) from error
-    samples = pixels[..., None] if pixels.ndim == 2 else pixels
     channels = 1 if upright.interpretation in _GRAY else 3
     return Picture(
         color=np.ascontiguousarray(samples[..., :channels]),
@@ -83,8 +86,11 @@ def encode(picture: Picture, form: OutputFormat, *, quality: int = 95) -> bytes:
     """Encode a picture. Alpha and depth must be ones the format can hold; ``quality`` (1 to 100) is for JPEG and WebP.
 
     Raises:
+        ConfigError: if ``quality`` is out of range.
         OutputError: if the format cannot hold this picture.
     """
+    if not 1 <= quality <= 100:
+        raise ConfigError(f"quality must be from 1 to 100, not {quality}", remedy="95 is the usual choice")
     if max(picture.width, picture.height) > form.max_side:
         raise OutputError(
             f"{form.name} cannot hold {picture.width}x{picture.height} (side limit {form.max_side:,})",
@@ -100,29 +106,38 @@ def encode(picture: Picture, form: OutputFormat, *, quality: int = 95) -> bytes:
         "webp": lossy,
         "tiff": {"compression": "deflate", "predictor": "horizontal"},
     }
-    return bytes(image.write_to_buffer(form.suffix, **options[form.name]))
+    try:
+        return bytes(image.write_to_buffer(form.suffix, **options[form.name]))
+    except pyvips.Error as error:
+        raise OutputError(
+            f"the result cannot be saved as {form.name} ({_reason(error)})",
+            remedy="try --metadata strip or --format png",
+        ) from error
 
 
 def resize(samples: Samples, width: int, height: int) -> Samples:
-    """Resize (H, W, C) or (H, W) samples with a Lanczos filter, clipping instead of wrapping at black and white."""
+    """Resize (H, W, C) or (H, W) samples with a Lanczos filter, clipping instead of wrapping at black and white.
+
+    Pillow does it, in float32: libvips enlarges with a bicubic filter and half a pixel off centre.
+    """
     if samples.shape[:2] == (height, width):
         return samples
-    image = pyvips.Image.new_from_array(np.ascontiguousarray(samples)).copy(interpretation="multiband")
-    resized = image.resize(width / samples.shape[1], vscale=height / samples.shape[0], kernel="lanczos3")
-    exact = resized.gravity("centre", width, height, extend="copy")
-    pixels: Samples = exact.numpy()
-    return pixels.reshape(height, width, *samples.shape[2:])
+    planes = samples.reshape(*samples.shape[:2], -1)
+    resized = np.empty((height, width, planes.shape[2]), samples.dtype)
+    for channel in range(planes.shape[2]):
+        plane = PIL.Image.fromarray(planes[..., channel].astype(np.float32))
+        values = np.asarray(plane.resize((width, height), PIL.Image.Resampling.LANCZOS))
+        resized[..., channel] = np.clip(np.round(values), 0, np.iinfo(samples.dtype).max)
+    return resized.reshape(height, width, *samples.shape[2:])
 
 
 def _open(source: ImageSource, limits: Limits) -> tuple[InputFormat, pyvips.Image]:
     with _stream(source) as stream:
         form = sniff(stream.read(SNIFF_BYTES))
-        animated = form is PNG and is_animated_png(stream)
-    if animated:
-        raise ImageError("the PNG is animated", remedy="extract the frame to upscale first")
-    raw = pyvips.Source.new_from_memory(source) if isinstance(source, bytes) else pyvips.Source.new_from_file(source)
+        if form is PNG:
+            check_png(stream)
     try:
-        image = form.load(raw, fail_on="error")
+        image = form.load(_vips_source(source), fail_on="error")
     except pyvips.Error as error:
         raise _damaged(form, error) from error
     frames = image.get("n-pages") if image.get_typeof("n-pages") else 1
@@ -141,12 +156,23 @@ def _stream(source: ImageSource) -> BinaryIO:
         return source.open("rb")
     except OSError as error:
         raise InputError(f"cannot read {source}: {error.strerror}", remedy="check the path") from error
+    except ValueError as error:
+        raise InputError(f"cannot read {str(source)!r}: {error}", remedy="check the path") from error
+
+
+def _vips_source(source: ImageSource) -> pyvips.Source:
+    if isinstance(source, bytes):
+        return pyvips.Source.new_from_memory(source)
+    return pyvips.Source.new_from_file(os.fsencode(source))  # bytes: a file name need not be UTF-8
 
 
 def _damaged(form: InputFormat, error: pyvips.Error) -> ImageError:
+    return ImageError(f"the {form.name} is damaged or cut off ({_reason(error)})", remedy="get an intact copy")
+
+
+def _reason(error: pyvips.Error) -> str:
     lines = [line.strip() for line in error.detail.splitlines() if line.strip()]
-    reason = lines[-1] if lines else "no reason given"
-    return ImageError(f"the {form.name} is damaged or cut off ({reason})", remedy="get an intact copy")
+    return lines[-1] if lines else "no reason given"
 
 
 def _to_srgb(image: pyvips.Image) -> pyvips.Image:
@@ -185,7 +211,7 @@ def _to_vips(picture: Picture) -> pyvips.Image:
     for name, payload in blocks.items():
         if payload is not None:
             image.set_type(pyvips.GValue.blob_type, name, payload)
-    if picture.metadata.exif is not None:
+    if picture.metadata.exif:
         # The pixels are upright by now; orientation 1 overrides what the block says.
         image.set_type(pyvips.GValue.blob_type, "exif-data", picture.metadata.exif)
         image.set_type(pyvips.GValue.gint_type, "orientation", 1)

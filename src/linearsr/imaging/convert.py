@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from linearsr.errors import InputError
+from linearsr.errors import ImageError, InputError
 from linearsr.imaging.picture import Metadata, Picture, from_unit
 
 if TYPE_CHECKING:
@@ -16,11 +17,15 @@ if TYPE_CHECKING:
 
     ImageLike = Image | NDArray[Any] | Tensor
 
+_PLAIN_MODES = {"1": "L", "L": "L", "LA": "LA", "La": "LA", "P": "RGB", "PA": "RGBA", "RGB": "RGB", "RGBX": "RGB"}
+_PLAIN_MODES |= {"RGBA": "RGBA", "RGBa": "RGBA"}
+"""PIL modes of grey or RGB values, and the mode to read them in; all others are converted to RGB."""
+
 
 def to_picture(image: ImageLike) -> Picture:
-    """Turn a PIL image, an (H, W[, 1|3|4]) array or a (3, H, W) tensor into a picture.
+    """Turn a PIL image, an (H, W[, 1|2|3|4]) array or a (1|2|3|4, H, W) tensor into a picture.
 
-    Arrays are uint8, uint16, or float in [0, 1] (kept to 16 bits).
+    Arrays are uint8, uint16, or float in [0, 1] (kept to 16 bits). The EXIF orientation of a PIL image is applied.
 
     Raises:
         InputError: naming the type, shape or value that cannot be read.
@@ -32,9 +37,10 @@ def to_picture(image: ImageLike) -> Picture:
     if isinstance(image, np.ndarray):
         return _from_array(image)
     if hasattr(image, "detach"):
-        if image.ndim != 3:
+        if image.ndim != 3 or image.shape[0] > 4:
             raise InputError(f"a tensor of shape {tuple(image.shape)} is not an image", remedy="pass (3, H, W)")
-        return _from_array(image.detach().cpu().movedim(0, -1).numpy())
+        values = image.detach().cpu().movedim(0, -1)
+        return _from_array((values.float() if values.is_floating_point() else values).numpy())
     raise InputError(
         f"cannot read an image from {type(image).__name__}", remedy="pass a PIL image, a numpy array or a tensor"
     )
@@ -55,15 +61,40 @@ def to_pil(picture: Picture) -> Image:
 
 
 def _from_pil(image: Image) -> Picture:
-    if image.mode in ("I;16", "I"):
-        return _from_array(np.asarray(image).astype(np.uint16))
-    if image.mode in ("L", "LA", "RGB", "RGBA"):
-        plain = image
-    else:
-        plain = image.convert("RGBA" if "transparency" in image.info or image.mode.endswith(("A", "a")) else "RGB")
-    picture = _from_array(np.asarray(plain))
-    metadata = Metadata(icc=image.info.get("icc_profile"))
-    return Picture(color=picture.color, alpha=picture.alpha, metadata=metadata)
+    upright = _upright(image)
+    plain = _PLAIN_MODES.get(upright.mode, "RGB")
+    if "transparency" in upright.info:
+        plain = "LA" if plain == "L" else "RGBA"
+    deep = upright.mode.startswith(("I", "F"))
+    picture = _from_array(_deep_samples(upright) if deep else np.asarray(upright.convert(plain)))
+    # Converted from CMYK or Lab, the profile no longer describes the values.
+    described = deep or upright.mode in _PLAIN_MODES
+    return replace(picture, metadata=Metadata(icc=upright.info.get("icc_profile") if described else None))
+
+
+def _upright(image: Image) -> Image:
+    from PIL import ImageOps
+
+    try:
+        image.load()
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ImageError(f"the PIL image cannot be decoded ({error})", remedy="get an intact copy") from error
+    try:
+        return ImageOps.exif_transpose(image)
+    except SyntaxError:  # an EXIF block that cannot be read turns nothing
+        return image
+
+
+def _deep_samples(image: Image) -> NDArray[Any]:
+    samples = np.asarray(image)
+    if image.mode == "F":
+        return samples
+    if samples.min() < 0 or samples.max() > 65535:
+        raise InputError(
+            f"integer images must lie in 0 to 65535, not {samples.min()} to {samples.max()}",
+            remedy="rescale the values",
+        )
+    return samples.astype(np.uint16)
 
 
 def _from_array(array: NDArray[Any]) -> Picture:
@@ -71,8 +102,11 @@ def _from_array(array: NDArray[Any]) -> Picture:
     if samples.ndim != 3 or samples.shape[2] not in (1, 2, 3, 4) or 0 in samples.shape:
         raise InputError(f"an array of shape {array.shape} is not an image", remedy="pass (H, W) or (H, W, 3)")
     if samples.dtype.kind == "f":
-        if not np.isfinite(samples).all() or samples.min() < 0 or samples.max() > 1:
-            raise InputError("float images must lie in [0, 1]", remedy="rescale the values, or pass uint8")
+        if not (samples.min() >= 0 and samples.max() <= 1):  # false for NaN, too
+            raise InputError(
+                f"float images must lie in [0, 1], not {samples.min():g} to {samples.max():g}",
+                remedy="rescale the values, or pass uint8",
+            )
         samples = from_unit(samples.astype(np.float32), 16)
     if samples.dtype not in (np.uint8, np.uint16):
         raise InputError(f"images of {samples.dtype} are not supported", remedy="pass uint8, uint16 or float")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
 import pyvips
 
-from linearsr.errors import InputError, UnsupportedFormatError
+from linearsr.errors import ImageError, ImageTooLargeError, InputError, UnsupportedFormatError
 
 SNIFF_BYTES = 32
+MAX_PNG_TEXT = 16 * 2**20
+"""Bytes that all compressed text and profiles of a PNG may unpack to."""
 Loader = Callable[..., pyvips.Image]
 
 
@@ -34,20 +37,25 @@ READABLE = (PNG, JPEG, WEBP, TIFF, GIF)
 
 @dataclass(frozen=True, kw_only=True)
 class OutputFormat:
-    """A format that can be written, and what it can hold."""
+    """A format that can be written, and what it can hold; ``max_exif`` and ``max_xmp`` are in bytes."""
 
     name: str
     suffix: str
-    alpha: bool
-    depth16: bool
-    max_side: int
+    alpha: bool = True
+    gray: bool = True
+    depth16: bool = True
+    max_side: int = 2**31 - 1
+    max_exif: int = 65_000
+    max_xmp: int = 2**31 - 1
 
 
 OUTPUTS = {
-    "png": OutputFormat(name="png", suffix=".png", alpha=True, depth16=True, max_side=2**31 - 1),
-    "jpg": OutputFormat(name="jpg", suffix=".jpg", alpha=False, depth16=False, max_side=65_535),
-    "webp": OutputFormat(name="webp", suffix=".webp", alpha=True, depth16=False, max_side=16_383),
-    "tiff": OutputFormat(name="tiff", suffix=".tiff", alpha=True, depth16=True, max_side=2**31 - 1),
+    "png": OutputFormat(name="png", suffix=".png"),
+    "jpg": OutputFormat(
+        name="jpg", suffix=".jpg", alpha=False, depth16=False, max_side=65_500, max_exif=60_000, max_xmp=60_000
+    ),
+    "webp": OutputFormat(name="webp", suffix=".webp", gray=False, depth16=False, max_side=16_383),
+    "tiff": OutputFormat(name="tiff", suffix=".tiff", max_exif=0),
 }
 _SUFFIXES = {".png": "png", ".jpg": "jpg", ".jpeg": "jpg", ".webp": "webp", ".tif": "tiff", ".tiff": "tiff"}
 IMAGE_SUFFIXES = frozenset((*_SUFFIXES, ".gif"))
@@ -93,12 +101,50 @@ def format_of_suffix(suffix: str) -> OutputFormat:
     return OUTPUTS[_SUFFIXES[suffix.lower()]]
 
 
-def is_animated_png(stream: BinaryIO) -> bool:
-    """Tell whether a PNG has an animation chunk before its pixels: the decoder would silently show one frame."""
-    stream.seek(8)
-    while len(header := stream.read(8)) == 8:
+def check_png(stream: BinaryIO) -> None:
+    """Refuse what the PNG decoder would let through: an animation (it shows one frame) and a bomb of compressed text.
+
+    Raises:
+        ImageError: if there is an animation chunk before the pixels.
+        ImageTooLargeError: if the text and the profile unpack to more than ``MAX_PNG_TEXT``.
+    """
+    room = MAX_PNG_TEXT
+    for kind, length in _png_chunks(stream):
+        if kind == b"acTL":
+            raise ImageError("the PNG is animated", remedy="extract the frame to upscale first")
+        if kind in (b"zTXt", b"iTXt", b"iCCP"):
+            room -= _unpacked_size(kind, stream.read(min(length, MAX_PNG_TEXT)), room + 1)
+        if room < 0:
+            raise ImageTooLargeError(
+                f"the PNG's text unpacks to more than {MAX_PNG_TEXT:,} bytes", remedy="remove its text chunks first"
+            )
+
+
+def _png_chunks(stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
+    """Kind and length of each chunk before the pixels, with the stream at its data."""
+    position = 8
+    while True:
+        stream.seek(position)
+        header = stream.read(8)
+        if len(header) < 8:
+            return
         length, kind = struct.unpack(">I4s", header)
-        if kind in (b"acTL", b"IDAT"):
-            return bool(kind == b"acTL")
-        stream.seek(length + 4, 1)
-    return False
+        if kind == b"IDAT":
+            return
+        yield kind, length
+        position += 12 + length
+
+
+def _unpacked_size(kind: bytes, data: bytes, limit: int) -> int:
+    """Size of a chunk's text or profile once decompressed, counted up to ``limit``; 0 for what is not compressed."""
+    _, _, packed = data.partition(b"\0")
+    if kind == b"iTXt":
+        if packed[:1] != b"\1":
+            return 0
+        packed = packed[2:].partition(b"\0")[2].partition(b"\0")[2]
+    else:
+        packed = packed[1:]
+    try:
+        return len(zlib.decompressobj().decompress(packed, limit))
+    except zlib.error:
+        return 0

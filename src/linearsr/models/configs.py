@@ -12,7 +12,7 @@ def config_from_dict(kind: type[ConfigT], values: dict[str, Any]) -> ConfigT:
     """Build a configuration dataclass from JSON values; lists become tuples.
 
     Raises:
-        ValueError: naming what is not an object, any unknown key, or the value that fails the configuration's own checks.
+        ValueError: if it is no object, or naming any unknown key, or the value that fails the class's own checks.
     """
     if not isinstance(values, dict):
         raise ValueError(f"{kind.__name__} must be an object of named values, not {values!r}")

@@ -1,7 +1,7 @@
 """Crash-safe training checkpoints: one safetensors file per save, replaced in one step.
 
-Holds the module, the EMA and AdamW's state, and the same of what a stage trains alongside (a discriminator); the step
-and a SHA-256 of it all lie in the file's metadata. Everything random in a stage is a pure function of (seed, step), so
+Holds the step, the module, the EMA and AdamW's state, and the same of what a stage trains alongside (a discriminator);
+a SHA-256 of it all lies in the file's metadata. Everything random in a stage is a pure function of (seed, step), so
 nothing else is needed to continue.
 """
 
@@ -30,11 +30,11 @@ _MOMENTS = {"adam_step": "step", "exp_avg": "exp_avg", "exp_avg_sq": "exp_avg_sq
 
 def save_checkpoint(run: Path, learners: Mapping[str, Learner], ema: EMA, *, step: int) -> None:
     """Write the state after ``step`` steps of the loop; ``ema`` follows the learner named ``MAIN``."""
-    tensors = {f"ema/{name}": value for name, value in ema.state_dict().items()}
+    tensors = {"step": torch.tensor(step)} | {f"ema/{name}": value for name, value in ema.state_dict().items()}
     for key, learner in learners.items():
         tensors |= {f"{_prefix(key)}{name}": value for name, value in _state_of(learner).items()}
     tensors = {name: value.detach().clone().contiguous() for name, value in tensors.items()}
-    payload = save(tensors, metadata={"step": str(step), "sha256": _digest(tensors, step)})
+    payload = save(tensors, metadata={"sha256": _digest(tensors)})
     write_atomically(run / FILE_NAME, payload, overwrite=True)
 
 
@@ -84,20 +84,19 @@ def _restore(learner: Learner, tensors: Mapping[str, Tensor]) -> None:
 def _read(path: Path) -> tuple[int, dict[str, Tensor]]:
     try:
         with safe_open(path, framework="pt") as stream:
-            metadata = stream.metadata()
+            expected = stream.metadata()["sha256"]
             tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
-        step = int(metadata["step"])
-        intact = metadata["sha256"] == _digest(tensors, step)
+        step = int(tensors["step"])
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise TrainingError(f"cannot read {path}: {error}", remedy="delete it to start the stage over") from error
-    if not intact:
+    if _digest(tensors) != expected:
         raise TrainingError(f"{path} does not match its SHA-256", remedy="delete it to start the stage over")
     return step, tensors
 
 
-def _digest(tensors: Mapping[str, Tensor], step: int) -> str:
-    """SHA-256 over the step and every tensor's name, type, shape and bytes."""
-    digest = hashlib.sha256(f"{step}".encode())
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 over every tensor's name, type, shape and bytes."""
+    digest = hashlib.sha256()
     for name, value in sorted(tensors.items()):
         digest.update(f"\n{name} {value.dtype} {tuple(value.shape)}\n".encode())
         digest.update(value.cpu().reshape(-1).view(torch.uint8).numpy().data)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 
@@ -21,6 +24,16 @@ class EMA:
         decay = min(self.decay, (1 + step) / (10 + step))
         for name, value in module.state_dict().items():
             self.shadow[name].lerp_(value.detach(), 1 - decay)
+
+    @contextmanager
+    def applied_to(self, module: nn.Module) -> Iterator[None]:
+        """Put the smoothed parameters into ``module`` for a while."""
+        own = {name: value.detach().clone() for name, value in module.state_dict().items()}
+        module.load_state_dict(self.shadow)
+        try:
+            yield
+        finally:
+            module.load_state_dict(own)
 
     def state_dict(self) -> dict[str, Tensor]:
         """The smoothed parameters, under the module's own names."""

@@ -18,6 +18,7 @@ from linearsr.training.checkpoint import MAIN, load_checkpoint, save_checkpoint
 from linearsr.training.ema import EMA
 from linearsr.training.learner import Learner
 from linearsr.training.stages import Stage, StageConfig
+from linearsr.training.validation import Validation, record_validation
 
 LOG_EVERY = 20
 SAVE_EVERY = 200
@@ -32,10 +33,11 @@ def learning_rate_factor(step: int, config: StageConfig) -> float:
     return warmup * (config.final_rate + (1 - config.final_rate) * cosine)
 
 
-def train(stage: Stage, run: Path) -> dict[str, Tensor]:
+def train(stage: Stage, run: Path, validation: Validation | None = None) -> dict[str, Tensor]:
     """Train ``stage`` to its last step and return the EMA weights; continue from ``run`` if it holds a checkpoint.
 
-    Writes ``metrics.jsonl`` and ``checkpoint.safetensors`` under ``run``.
+    Writes ``metrics.jsonl`` and ``checkpoint.safetensors`` under ``run``; with ``validation``, also its curve and
+    weights.
 
     Raises:
         TrainingError: if three steps in a row give a loss or gradient that is not finite.
@@ -62,6 +64,9 @@ def train(stage: Stage, run: Path) -> dict[str, Tensor]:
             if step % LOG_EVERY == 0 or step == config.steps - 1:
                 seconds = (time.perf_counter() - started) / (step - first + 1)
                 _write(log, {"step": step, "stage": config.name, "seconds_per_step": round(seconds, 4), **record})
+            if validation is not None and (step + 1) % validation.every == 0:
+                with ema.applied_to(module):
+                    record_validation(run, step + 1, validation.measure(), ema.state_dict())
             if (step + 1) % SAVE_EVERY == 0 or step == config.steps - 1:
                 save_checkpoint(run, learners, ema, step=step + 1)
     return ema.state_dict()

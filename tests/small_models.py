@@ -1,0 +1,98 @@
+"""Models of a few thousand random parameters, and pictures, for tests that need no trained weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from linearsr.models.autoencoder import Autoencoder, AutoencoderConfig
+from linearsr.models.experts import ExpertsConfig, ExpertTransformer
+from linearsr.models.transformer import LinearTransformer, TransformerConfig
+from linearsr.pipeline import SRPipeline
+
+T = TypeVar("T")
+ModuleT = TypeVar("ModuleT", bound=nn.Module)
+
+AUTOENCODER = AutoencoderConfig(latent_channels=4, widths=(6, 6, 8, 8), depth=1, tail_width=4)
+TRANSFORMER = TransformerConfig(
+    latent_channels=4, lr_channels=6, width=16, depth=2, heads=2, mlp_ratio=2.0, guidance_width=8
+)
+_ALEXNET = ((64, 3, 11), (192, 64, 5), (384, 192, 3), (256, 384, 3), (256, 256, 3))
+_VGG_WIDTHS = (3, 64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
+
+
+def small_autoencoder(seed: int = 0) -> Autoencoder:
+    return seeded(seed, lambda: Autoencoder(AUTOENCODER))
+
+
+def small_transformer(seed: int = 0) -> LinearTransformer:
+    return seeded(seed, lambda: awake(LinearTransformer(TRANSFORMER)))
+
+
+def small_experts(seed: int = 0) -> ExpertTransformer:
+    return seeded(seed, lambda: awake(ExpertTransformer(ExpertsConfig(), TRANSFORMER)))
+
+
+def small_pipeline(seed: int = 0) -> SRPipeline:
+    return SRPipeline(small_autoencoder(seed), small_experts(seed), name="small")
+
+
+def awake(module: ModuleT) -> ModuleT:
+    """Give the zero-initialised output layers random values, so that outputs depend on inputs."""
+    for name, parameter in module.named_parameters():
+        if name.endswith("patch_out.weight"):
+            nn.init.normal_(parameter, std=0.3)
+    return module
+
+
+def seeded(seed: int, build: Callable[[], T]) -> T:
+    """Run ``build`` with the global generator seeded, and leave that generator as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build()
+
+
+def randn(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def photo(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """A smooth, textured RGB picture, (height, width, 3) uint8."""
+    noise = np.random.default_rng(seed)
+    y, x = np.mgrid[:height, :width]
+    waves = [np.sin(x / noise.uniform(4, 30) + noise.uniform(0, 6)) * np.cos(y / noise.uniform(4, 30)) for _ in "rgb"]
+    texture = noise.normal(0, 8, (height, width, 1))
+    return np.clip(128 + 70 * np.stack(waves, -1) + texture, 0, 255).astype(np.uint8)
+
+
+def alexnet_weights() -> dict[str, Tensor]:
+    """Random weights in the shapes of LPIPS on AlexNet."""
+    weights = {}
+    for index, (after, before, size) in enumerate(_ALEXNET):
+        weights |= _convolution(index, after, before, size) | {f"lin{index}": torch.rand(after)}
+    return weights
+
+
+def vgg_weights() -> dict[str, Tensor]:
+    """Random weights in the shapes of VGG16's convolutions."""
+    weights = {}
+    for index in range(13):
+        weights |= _convolution(index, _VGG_WIDTHS[index + 1], _VGG_WIDTHS[index], 3)
+    return weights
+
+
+def dists_heads() -> dict[str, Tensor]:
+    return {name: torch.rand(1, 1475, 1, 1) for name in ("alpha", "beta")}
+
+
+def _convolution(index: int, after: int, before: int, size: int) -> dict[str, Tensor]:
+    gain = math.sqrt(2 / (before * size**2))
+    return {
+        f"conv{index}.weight": torch.randn(after, before, size, size) * gain,
+        f"conv{index}.bias": torch.zeros(after),
+    }

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from small_models import photo
+
+from linearsr.data.loader import PairPool, build_pool, training_mix
+from linearsr.data.photos import Photo
+from linearsr.errors import DataError
+
+
+def key(name):
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def photos():
+    sizes = [(100, 140), (130, 96), (64, 64)]
+    return [Photo(key=key(f"p{i}"), pixels=photo(*size, seed=i), validation=False) for i, size in enumerate(sizes)]
+
+
+@pytest.fixture(scope="module")
+def pool(photos):
+    return build_pool(photos, variants=2, seed=1)
+
+
+def batch(pool, step, seed=0, lr_side=8, size=3):
+    return pool.batch(step, seed=seed, size=size, lr_side=lr_side)
+
+
+def test_photos_are_trimmed_to_the_latent_grid_and_degraded_in_variants(pool):
+    assert sorted(tuple(image.shape) for image in pool.hr) == [(3, 64, 64), (3, 96, 128), (3, 128, 96)]
+    for hr, lr in zip(pool.hr, pool.lr, strict=True):
+        assert hr.dtype == lr.dtype == torch.uint8
+        assert lr.shape == (2, 3, hr.shape[1] // 4, hr.shape[2] // 4)
+        assert not torch.equal(lr[0], lr[1])
+
+
+def test_pool_does_not_depend_on_the_order_of_photos(photos, pool):
+    again = build_pool(photos[::-1], variants=2, seed=1)
+    assert again.keys == pool.keys
+    assert all(torch.equal(a, b) for a, b in zip(pool.lr, again.lr, strict=True))
+    other = build_pool(photos, variants=2, seed=2)
+    assert not all(torch.equal(a, b) for a, b in zip(pool.lr, other.lr, strict=True))
+
+
+def test_batch_is_a_pure_function_of_seed_and_step(pool):
+    lr, hr = batch(pool, 5)
+    assert (lr.shape, hr.shape) == ((3, 3, 8, 8), (3, 3, 32, 32))
+    assert all(torch.equal(a, b) for a, b in zip((lr, hr), batch(pool, 5), strict=True))
+    for other in (batch(pool, 6), batch(pool, 5, seed=1)):
+        assert not torch.equal(other[1], hr)
+    assert -1 <= hr.min() < hr.max() <= 1
+
+
+def test_lr_and_hr_crops_show_the_same_place_in_the_same_orientation(pool):
+    for step in range(20):
+        lr, hr = batch(pool, step, lr_side=16, size=1)
+        small = F.interpolate(hr, (16, 16), mode="area")
+        likeness = {
+            name: np.corrcoef(image.numpy().ravel(), lr.numpy().ravel())[0, 1]
+            for name, image in {
+                "aligned": small,
+                "turned": small.rot90(1, (-2, -1)),
+                "mirrored": small.flip(-1),
+            }.items()
+        }
+        assert likeness["aligned"] > 0.6, (step, likeness)
+        assert likeness["aligned"] == max(likeness.values())
+
+
+def test_crops_use_every_photo_place_and_orientation(pool):
+    seen = {batch(pool, step, size=1)[1].numpy().tobytes() for step in range(200)}
+    assert len(seen) > 100
+
+
+def test_pool_survives_its_file_and_files_can_be_joined(photos, pool, tmp_path):
+    pool.save(tmp_path / "all.safetensors")
+    loaded = PairPool.load(tmp_path / "all.safetensors")
+    assert all(torch.equal(a, b) for a, b in zip(batch(pool, 3), batch(loaded, 3), strict=True))
+    for index, part in enumerate(photos):
+        build_pool([part], variants=2, seed=1).save(tmp_path / f"{index}.safetensors")
+    joined = PairPool.load(*(tmp_path / f"{index}.safetensors" for index in range(3)))
+    assert joined.keys == pool.keys
+    assert all(torch.equal(a, b) for a, b in zip(batch(pool, 3), batch(joined, 3), strict=True))
+
+
+def test_photo_smaller_than_the_crop_is_named(pool):
+    with pytest.raises(DataError, match=f"photo {key('p2')} has only 16 of the 24 LR pixels"):
+        batch(pool, 0, lr_side=24, size=60)
+
+
+def test_training_mix_is_a_distribution_over_presets():
+    presets, shares = zip(*training_mix(), strict=True)
+    assert sum(shares) == pytest.approx(1)
+    assert [preset.name for preset in presets] == ["camera", "light", "real_esrgan"]

@@ -1,0 +1,230 @@
+"""R18 and R20 at the level of pictures, and everything a picture carries."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+from small_models import photo, small_pipeline
+
+from linearsr.errors import DeviceError, ImageTooLargeError, InputError
+from linearsr.imaging.picture import Metadata, Picture
+from linearsr.pipeline import SRPipeline
+from linearsr.request import UpscaleRequest
+
+
+@pytest.fixture(scope="module")
+def pipe():
+    return small_pipeline()
+
+
+def picture(height=12, width=20, *, depth=8, gray=False, alpha=False, seed=0):
+    pixels = photo(height, width, seed)
+    samples = pixels if depth == 8 else pixels.astype(np.uint16) * 257
+    color = samples[..., :1] if gray else samples
+    return Picture(color=color, alpha=samples[..., 2].copy() if alpha else None, metadata=Metadata(icc=b"i", exif=b"e"))
+
+
+def levels_apart(a, b):
+    return int(np.abs(a.color.astype(int) - b.color.astype(int)).max())
+
+
+def test_same_seed_gives_the_same_bytes_alone_in_company_and_in_any_order(pipe):
+    images = [photo(9 + 7 * index, 20, seed=index) for index in range(4)]
+    alone = [np.asarray(pipe(image).images[0]) for image in images]
+    for order in list(itertools.permutations(range(4)))[::7]:
+        together = pipe([images[index] for index in order]).images
+        assert all(
+            np.array_equal(np.asarray(result), alone[index]) for result, index in zip(together, order, strict=True)
+        )
+
+
+def test_seed_and_generator_choose_the_noise(pipe):
+    zero, again, one = (pipe.upscale(picture(), UpscaleRequest(seed=seed)).color for seed in (0, 0, 1))
+    assert np.array_equal(zero, again)
+    assert not np.array_equal(zero, one)
+    given = pipe.upscale(picture(), UpscaleRequest(), generator=torch.Generator().manual_seed(1)).color
+    assert np.array_equal(given, one)
+
+
+def test_global_random_state_neither_matters_nor_changes(pipe):
+    results = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        before = torch.get_rng_state()
+        results.append(pipe.upscale(picture(), UpscaleRequest()).color)
+        assert torch.equal(torch.get_rng_state(), before)
+    assert np.array_equal(*results)
+
+
+@pytest.mark.parametrize("size", [(264, 40), (17, 301)])
+def test_tiled_equals_untiled(pipe, size):
+    whole = pipe.upscale(picture(*size), UpscaleRequest(tile=0))
+    assert levels_apart(whole, pipe.upscale(picture(*size), UpscaleRequest(tile=32))) <= 1
+
+
+def test_tiling_of_the_pipeline_is_used_by_its_call(pipe, monkeypatch):
+    import linearsr.pipeline
+
+    tiles = []
+    tiled = linearsr.pipeline.decode_tiled
+    monkeypatch.setattr(linearsr.pipeline, "decode_tiled", lambda *a: tiles.append(a[-1]) or tiled(*a))
+    monkeypatch.setattr(pipe, "_tile", None)
+    pipe(photo(40, 16))
+    assert tiles == []
+    pipe.enable_tiling(32)
+    pipe(photo(40, 16))
+    assert tiles == [32]
+
+
+@pytest.mark.parametrize(("depth", "gray", "alpha"), list(itertools.product((8, 16), (False, True), (False, True))))
+def test_depth_gray_alpha_and_metadata_are_carried(pipe, depth, gray, alpha):
+    result = pipe.upscale(picture(depth=depth, gray=gray, alpha=alpha), UpscaleRequest())
+    assert (result.width, result.height, result.depth, result.is_gray) == (80, 48, depth, gray)
+    assert result.metadata == Metadata(icc=b"i", exif=b"e")
+    if not alpha:
+        assert result.alpha is None
+        return
+    assert result.alpha.shape == (48, 80)
+    assert result.alpha.dtype == result.color.dtype
+    source = picture(depth=depth, alpha=True).alpha
+    assert np.corrcoef(result.alpha.reshape(12, 4, 20, 4).mean((1, 3)).ravel(), source.ravel())[0, 1] > 0.97
+
+
+def test_request_changes_depth_drops_alpha_and_strips_metadata(pipe):
+    request = UpscaleRequest(depth="16", alpha="drop", metadata="strip")
+    result = pipe.upscale(picture(alpha=True), request)
+    assert (result.depth, result.alpha, result.metadata) == (16, None, Metadata())
+    assert len(np.unique(result.color)) > 256
+    result = pipe.upscale(picture(alpha=True, depth=16), UpscaleRequest(depth="8"))
+    assert (result.color.dtype, result.alpha.dtype) == (np.uint8, np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("asked", "size"),
+    [
+        ({"scale": 2}, (40, 24)),
+        ({"scale": 3.5}, (70, 42)),
+        ({"scale": 0.5}, (10, 6)),
+        ({"scale": 5}, (100, 60)),
+        ({"width": 33}, (33, 20)),
+        ({"height": 33}, (55, 33)),
+        ({"width": 30, "height": 50}, (30, 50)),
+        ({"max_side": 50}, (50, 30)),
+    ],
+)
+def test_result_has_exactly_the_size_asked_for(pipe, asked, size):
+    result = pipe.upscale(picture(alpha=True), UpscaleRequest(**asked))
+    assert (result.width, result.height) == size
+    assert result.alpha.shape == size[::-1]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 37), (37, 1), (7, 9), (8, 8)])
+def test_any_size_is_enlarged_four_times_and_still_looks_alike(pipe, size):
+    source = picture(*size)
+    result = pipe.upscale(source, UpscaleRequest())
+    assert result.color.shape == (4 * size[0], 4 * size[1], 3)
+    small = result.color.reshape(size[0], 4, size[1], 4, 3).mean((1, 3))
+    assert np.abs(small - source.color).mean() < 12
+
+
+@pytest.mark.parametrize("change", [{"solver": "heun"}, {"steps": 7}, {"color_fix": "none"}, {"color_fix": "adain"}])
+def test_solver_steps_and_colour_fix_reach_the_result(pipe, change):
+    default = pipe.upscale(picture(), UpscaleRequest()).color
+    assert not np.array_equal(pipe.upscale(picture(), UpscaleRequest(**change)).color, default)
+
+
+def test_every_kind_of_input_gives_the_same_picture(pipe):
+    pixels = photo(10, 11)
+    kinds = [pixels, PIL.Image.fromarray(pixels), torch.from_numpy(pixels).permute(2, 0, 1)]
+    results = [np.asarray(result) for result in pipe(kinds).images]
+    assert all(np.array_equal(result, results[0]) for result in results)
+    with pytest.raises(InputError, match="str"):
+        pipe(["photo.png"])
+
+
+def test_every_kind_of_output_shows_the_same_picture(pipe):
+    image = photo(10, 11)
+    pil, array, tensor = (pipe(image, output_type=kind).images[0] for kind in ("pil", "np", "pt"))
+    assert isinstance(pil, PIL.Image.Image)
+    assert array.shape == (40, 44, 3)
+    assert tensor.shape == (3, 40, 44)
+    assert np.array_equal(np.round(array * 255), np.asarray(pil))
+    assert np.array_equal(tensor.permute(1, 2, 0).numpy(), array)
+    with pytest.raises(InputError, match="output_type 'jpeg' is unknown"):
+        pipe(image, output_type="jpeg")
+
+
+def test_callback_is_called_after_every_step_and_can_stop_the_run(pipe):
+    seen = []
+    pipe(photo(9, 9), num_inference_steps=5, callback_on_step_end=lambda *step: seen.append(step))
+    assert [index for index, _, _ in seen] == [0, 1, 2, 3, 4]
+    assert seen[-1][1] == 0
+    assert seen[0][2].shape == (1, 4, 2, 2)
+
+    def cancel(index, t, latent):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pipe(photo(9, 9), callback_on_step_end=cancel)
+
+
+def fail_first(pipe, monkeypatch, times):
+    """Let the decoder run out of memory the first few times."""
+    decode, calls = pipe.autoencoder.decode, []
+
+    def scarce(latent, lr):
+        calls.append(max(lr.shape[-2:]))
+        if len(calls) <= times:
+            raise torch.OutOfMemoryError("scarce")
+        return decode(latent, lr)
+
+    monkeypatch.setattr(pipe.autoencoder, "decode", scarce)
+    return calls
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_out_of_memory_halves_the_tile_and_gives_the_same_picture(pipe, monkeypatch, times):
+    source = picture(16, 600)
+    normal = pipe.upscale(source, UpscaleRequest())
+    calls = fail_first(pipe, monkeypatch, times)
+    assert levels_apart(pipe.upscale(source, UpscaleRequest()), normal) <= 1
+    assert calls[0] == 600
+    assert max(calls[times:]) < 600
+
+
+@pytest.mark.parametrize(("width", "tile", "smallest"), [(264, None, 66), (264, 70, 70), (40, None, 40)])
+def test_out_of_memory_in_the_smallest_tile_is_a_device_error(pipe, monkeypatch, width, tile, smallest):
+    fail_first(pipe, monkeypatch, 100)
+    with pytest.raises(DeviceError, match=f"out of memory on cpu even in tiles of {smallest} pixels"):
+        pipe.upscale(picture(16, width), UpscaleRequest(tile=tile))
+
+
+@pytest.mark.parametrize(("size", "scale"), [((1, 17_000), 0.1), ((1, 2000), 40)])
+def test_result_over_the_limits_is_refused_before_any_work(pipe, size, scale):
+    started = []
+    with pytest.raises(ImageTooLargeError):
+        pipe.upscale(picture(*size), UpscaleRequest(scale=scale), on_step_end=lambda *step: started.append(step))
+    assert started == []
+
+
+def test_saved_pipeline_works_when_loaded(pipe, tmp_path):
+    pipe.save_pretrained(tmp_path)
+    loaded = SRPipeline.from_pretrained(tmp_path, device="cpu", precision="fp32")
+    assert loaded.name == "small"
+    before, after = (model.upscale(picture(), UpscaleRequest()) for model in (pipe, loaded))
+    assert levels_apart(before, after) <= 6
+    with pytest.raises(DeviceError, match="cuda:99"):
+        SRPipeline.from_pretrained(tmp_path, device="cuda:99")
+
+
+def test_lower_precision_gives_nearly_the_same_picture():
+    low = small_pipeline().to("cpu", torch.bfloat16)
+    assert low.to("cpu").dtype == torch.bfloat16, "moving alone keeps the precision"
+    assert (
+        levels_apart(low.upscale(picture(), UpscaleRequest()), small_pipeline().upscale(picture(), UpscaleRequest()))
+        < 12
+    )

@@ -1,0 +1,151 @@
+"""R12: checkpoints lose nothing and damage is noticed."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from safetensors.torch import save
+from torch import nn
+from toy_training import ToyStage, stage_config
+
+from linearsr.errors import TrainingError
+from linearsr.training.checkpoint import FILE_NAME, MAIN, load_checkpoint, save_checkpoint
+from linearsr.training.ema import EMA
+from linearsr.training.learner import Learner
+
+
+def fresh(build=lambda: nn.Linear(3, 2)):
+    module = build()
+    main = Learner(module, torch.optim.AdamW(module.parameters(), lr=0.1))
+    return {MAIN: main, **ToyStage(stage_config()).auxiliary}, EMA(module, 0.9)
+
+
+def trained(run, build=lambda: nn.Linear(3, 2)):
+    learners, ema = fresh(build)
+    main = learners[MAIN]
+    for step in range(3):
+        main.step(main.module(torch.ones(1, 3, *(4, 4) * (build().weight.ndim == 4))).square().sum())
+        ema.update(main.module, step)
+    save_checkpoint(run, learners, ema, step=3)
+    return learners, ema
+
+
+def tensors_of(learners, ema):
+    tensors = dict(ema.state_dict())
+    for key, learner in learners.items():
+        tensors |= {f"{key}{name}": value for name, value in learner.module.state_dict().items()}
+        for name, parameter in learner.module.named_parameters():
+            state = learner.optimizer.state.get(parameter, {})
+            tensors |= {f"{key}{moment}{name}": value for moment, value in state.items()}
+    return tensors
+
+
+def refused(run):
+    with pytest.raises(TrainingError) as caught:
+        load_checkpoint(run, *fresh())
+    return str(caught.value)
+
+
+def test_nothing_saved_means_step_zero(tmp_path):
+    assert load_checkpoint(tmp_path, *fresh()) == 0
+
+
+def test_everything_is_restored_to_the_bit(tmp_path):
+    expected = tensors_of(*trained(tmp_path))
+    restored = fresh()
+    assert load_checkpoint(tmp_path, *restored) == 3
+    actual = tensors_of(*restored)
+    assert expected.keys() == actual.keys()
+    assert all(torch.equal(actual[name], value) for name, value in expected.items())
+
+
+def test_moments_return_in_the_memory_layout_of_their_parameter(tmp_path):
+    def build():
+        return nn.Conv2d(3, 2, 3).to(memory_format=torch.channels_last)
+
+    trained(tmp_path, build)
+    learners, ema = fresh(build)
+    load_checkpoint(tmp_path, learners, ema)
+    weight = learners[MAIN].module.weight
+    assert learners[MAIN].optimizer.state[weight]["exp_avg"].stride() == weight.stride()
+    assert ema.shadow["weight"].stride() == weight.stride()
+
+
+def test_adam_counts_steps_of_each_parameter_by_itself(tmp_path):
+    learners, ema = fresh(lambda: nn.Linear(1, 1))
+    module = learners[MAIN].module
+    for used in (module.weight, module.weight, module.bias):
+        learners[MAIN].step(used.sum())
+    save_checkpoint(tmp_path, learners, ema, step=3)
+    restored, ema = fresh(lambda: nn.Linear(1, 1))
+    load_checkpoint(tmp_path, restored, ema)
+    module, state = restored[MAIN].module, restored[MAIN].optimizer.state
+    assert (state[module.weight]["step"], state[module.bias]["step"]) == (2, 1)
+
+
+def test_any_flipped_bit_is_noticed_or_harmless(tmp_path):
+    trained(tmp_path)
+    path, generator = tmp_path / FILE_NAME, torch.Generator().manual_seed(0)
+    whole, expected = path.read_bytes(), tensors_of(*_loaded(tmp_path))
+    noticed = 0
+    for place in torch.randperm(len(whole), generator=generator)[:600].tolist():
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << int(torch.randint(8, (1,), generator=generator))
+        path.write_bytes(damaged)
+        try:
+            tensors = tensors_of(*_loaded(tmp_path))
+        except TrainingError:
+            noticed += 1
+            continue
+        assert all(torch.equal(tensors[name], value) for name, value in expected.items())
+    assert noticed > 550
+
+
+def _loaded(run):
+    restored = fresh()
+    assert load_checkpoint(run, *restored) == 3
+    return restored
+
+
+@pytest.mark.parametrize("length", [0, 5, 100, -1])
+def test_truncated_checkpoint_is_refused_with_its_path_and_a_remedy(tmp_path, length):
+    trained(tmp_path)
+    path = tmp_path / FILE_NAME
+    path.write_bytes(path.read_bytes()[:length])
+    message = refused(tmp_path)
+    assert str(path) in message
+    assert "delete it" in message
+
+
+def test_changed_weight_is_refused_by_its_digest(tmp_path):
+    trained(tmp_path)
+    path = tmp_path / FILE_NAME
+    payload = bytearray(path.read_bytes())
+    payload[-1] ^= 1
+    path.write_bytes(payload)
+    assert "does not match its SHA-256" in refused(tmp_path)
+
+
+@pytest.mark.parametrize("metadata", [None, {"format": "pt"}, {"sha256": "0"}])
+def test_safetensors_file_of_another_kind_is_refused(tmp_path, metadata):
+    (tmp_path / FILE_NAME).write_bytes(save({"weight": torch.zeros(1)}, metadata=metadata))
+    assert "cannot read" in refused(tmp_path)
+
+
+@pytest.mark.parametrize("build", [lambda: nn.Linear(3, 5), lambda: nn.Linear(3, 2, bias=False)])
+def test_checkpoint_of_another_architecture_is_refused(tmp_path, build):
+    trained(tmp_path, build)
+    assert "another model" in refused(tmp_path)
+
+
+def test_checkpoint_that_lacks_what_is_trained_alongside_is_refused(tmp_path):
+    learners, ema = fresh()
+    save_checkpoint(tmp_path, {MAIN: learners[MAIN]}, ema, step=1)
+    assert "another model or loss" in refused(tmp_path)
+
+
+def test_leftovers_of_a_killed_save_are_cleared(tmp_path):
+    trained(tmp_path)
+    (tmp_path / f".{FILE_NAME}.abc.part").write_bytes(b"torn")
+    load_checkpoint(tmp_path, *fresh())
+    assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]

@@ -1,0 +1,125 @@
+"""R13 and R15: one loop that resumes to the bit and keeps what is not finite out of the weights."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from toy_training import InterruptedRunError, StopAt, ToyStage, stage_config
+
+import linearsr.training.loop
+from linearsr.errors import TrainingError
+from linearsr.training.loop import learning_rate_factor, train
+from linearsr.training.validation import Validation, load_snapshot, read_curves
+
+NAN, INFINITE = (lambda loss: loss * float("nan")), (lambda loss: (loss - loss.detach()).sqrt())
+"""Spoilers: a loss that is not finite, and a finite one whose gradient is not."""
+
+
+@pytest.fixture(autouse=True)
+def _save_every_three_steps(monkeypatch):
+    monkeypatch.setattr(linearsr.training.loop, "SAVE_EVERY", 3)
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def records(run):
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_training_lowers_the_loss_and_returns_the_average(tmp_path, monkeypatch):
+    monkeypatch.setattr(linearsr.training.loop, "LOG_EVERY", 1)
+    stage = ToyStage(stage_config(steps=150, learning_rate=5e-2))
+    average = train(stage, tmp_path)
+    losses = [record["loss"] for record in records(tmp_path)]
+    assert len(losses) == 150
+    assert sum(losses[-10:]) < 0.7 * sum(losses[:10])
+    assert not same(average, stage.module.state_dict())
+    assert {"step", "stage", "seconds_per_step", "grad_norm", "toy"} <= records(tmp_path)[0].keys()
+
+
+@pytest.mark.parametrize("stop", [3, 5])
+@pytest.mark.parametrize("spoil", [{}, {1: NAN}])
+def test_resume_is_bit_exact(tmp_path, stop, spoil):
+    whole = ToyStage(stage_config(), spoil=spoil)
+    expected = train(whole, tmp_path / "whole")
+    with pytest.raises(InterruptedRunError):
+        train(StopAt(ToyStage(stage_config(), spoil=spoil), stop), tmp_path / "parts")
+    resumed = ToyStage(stage_config(), spoil=spoil)
+    assert same(train(resumed, tmp_path / "parts"), expected)
+    assert same(resumed.module.state_dict(), whole.module.state_dict())
+    assert (tmp_path / "parts/checkpoint.safetensors").read_bytes() == (
+        tmp_path / "whole/checkpoint.safetensors"
+    ).read_bytes()
+
+
+def test_finished_run_is_returned_without_training_again(tmp_path):
+    expected = train(ToyStage(stage_config()), tmp_path)
+    assert same(train(StopAt(ToyStage(stage_config()), 0), tmp_path), expected)
+
+
+@pytest.mark.parametrize("spoiler", [NAN, INFINITE])
+def test_spoiled_step_is_left_out(tmp_path, spoiler):
+    """The run ends as if the optimizer had not seen that step at all."""
+    spoiled, skipped = (ToyStage(stage_config(steps=1), spoil=spoil) for spoil in ({0: spoiler}, {}))
+    initial = {name: value.clone() for name, value in spoiled.module.state_dict().items()}
+    average = train(spoiled, tmp_path / "spoiled")
+    assert same(spoiled.module.state_dict(), initial)
+    assert same(average, initial)
+    train(skipped, tmp_path / "skipped")
+    assert not same(skipped.module.state_dict(), initial)
+
+
+@pytest.mark.parametrize("spoiler", [NAN, INFINITE])
+def test_three_spoiled_steps_in_a_row_stop_the_run(tmp_path, spoiler):
+    stage = ToyStage(stage_config(), spoil=dict.fromkeys((1, 2, 3), spoiler))
+    with pytest.raises(TrainingError, match=r"3 steps in a row up to step 3 of toy .*lower learning_rate"):
+        train(stage, tmp_path)
+    assert all(torch.isfinite(value).all() for value in stage.module.state_dict().values())
+
+
+def test_spoiled_steps_apart_do_not_stop_the_run(tmp_path):
+    stage = ToyStage(stage_config(), spoil=dict.fromkeys((0, 1, 3, 4), NAN))
+    assert all(torch.isfinite(value).all() for value in train(stage, tmp_path).values())
+
+
+def test_learning_rate_warms_up_then_falls_to_its_final_share():
+    config = stage_config(steps=100, warmup=10, final_rate=0.1)
+    rates = [learning_rate_factor(step, config) for step in range(101)]
+    assert rates[0] == pytest.approx(0.1, rel=0.01)
+    assert rates[:10] == sorted(rates[:10])
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert rates[50] == pytest.approx(0.55)
+    assert rates[100] == pytest.approx(0.1)
+    assert learning_rate_factor(0, stage_config(warmup=0)) == 1
+
+
+def test_learning_rate_reaches_the_optimizer(tmp_path):
+    moved = []
+    for rate in (1e-3, 1e-2):
+        stage = ToyStage(stage_config(steps=1, learning_rate=rate, warmup=0))
+        before = stage.module.weight.detach().clone()
+        train(stage, tmp_path / str(rate))
+        moved.append(float((stage.module.weight.detach() - before).abs().max()))
+    assert moved == pytest.approx([1e-3, 1e-2], rel=1e-2)  # Adam's first step has the length of the learning rate
+
+
+def test_validation_sees_the_average_and_does_not_disturb_the_training(tmp_path):
+    plain, watched = ToyStage(stage_config()), ToyStage(stage_config())
+    seen = []
+
+    def measure():
+        seen.append({name: value.clone() for name, value in watched.module.state_dict().items()})
+        return {"psnr": float(len(seen))}
+
+    expected = train(plain, tmp_path / "plain")
+    average = train(watched, tmp_path / "watched", Validation(every=2, measure=measure))
+    assert same(average, expected)
+    assert same(watched.module.state_dict(), plain.module.state_dict())
+    assert len(seen) == 3
+    assert same(seen[-1], average)
+    assert all(same(load_snapshot(tmp_path / "watched", step), seen[step // 2 - 1]) for step in (2, 4, 6))
+    assert read_curves(tmp_path / "watched") == {"step": [2, 4, 6], "psnr": [1, 2, 3]}

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from small_models import photo
+
+from linearsr.training.objective import ImageLoss, ImageLossWeights, velocity_loss
+
+EVERYTHING = ImageLossWeights(l1=1.0, lpips=0.3, dists=0.2, dists_samples=1, adversarial=0.1)
+
+
+def images():
+    target = torch.from_numpy(photo(64, 64)).permute(2, 0, 1)[None].float() / 127.5 - 1
+    return (0.7 * target).repeat(2, 1, 1, 1).requires_grad_(), target.repeat(2, 1, 1, 1)
+
+
+def test_loss_is_the_weighted_sum_of_its_parts(perceptual):
+    loss, parts = ImageLoss(EVERYTHING, perceptual)(*images())
+    assert parts.keys() == {"l1", "lpips", "dists", "adversarial"}
+    assert float(loss.detach()) == pytest.approx(
+        sum(getattr(EVERYTHING, name) * value for name, value in parts.items())
+    )
+    output, target = images()
+    assert parts["l1"] == pytest.approx(float((output - target).detach().abs().mean()) / 2)
+
+
+def test_parts_without_weight_are_not_computed(perceptual):
+    loss = ImageLoss(ImageLossWeights(), perceptual)
+    assert loss(*images())[1].keys() == {"l1"}
+    assert loss.learners == {}
+
+
+def test_gradient_reaches_the_output_from_every_part(perceptual):
+    for name in ("lpips", "dists", "adversarial"):
+        output, target = images()
+        ImageLoss(ImageLossWeights(l1=0.0, **{name: 1.0}), perceptual)(output, target)[0].backward()
+        assert output.grad.abs().sum() > 0, name
+
+
+def test_discriminator_learns_to_tell_output_from_target(perceptual):
+    loss = ImageLoss(ImageLossWeights(adversarial=1.0), perceptual)
+    output, target = images()
+    for _ in range(30):
+        loss(output, target)
+    assert loss.discriminator(target).mean() > loss.discriminator(output).mean() + 0.5
+
+
+def test_output_that_is_not_finite_never_reaches_the_discriminator(perceptual):
+    loss = ImageLoss(ImageLossWeights(adversarial=1.0), perceptual)
+    before = copy.deepcopy(list(loss.discriminator.parameters()))
+    output, target = images()
+    total, _ = loss(output * float("nan"), target)
+    assert not torch.isfinite(total)
+    assert all(torch.equal(a, b) for a, b in zip(before, loss.discriminator.parameters(), strict=True))
+
+
+def test_velocity_loss_is_the_mean_squared_error():
+    assert velocity_loss(torch.full((1, 2, 3, 3), 3.0), torch.ones(1, 2, 3, 3)) == 4

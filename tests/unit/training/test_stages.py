@@ -1,0 +1,124 @@
+"""Every stage trains what it should, and resumes to the bit (R13)."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from small_models import seeded, small_autoencoder, small_experts, small_transformer
+from toy_training import InterruptedRunError, StopAt
+
+import linearsr.training.loop
+from linearsr.diffusion.flow import TimestepDensity
+from linearsr.training.loop import train
+from linearsr.training.objective import ImageLoss, ImageLossWeights
+from linearsr.training.stages import AutoencoderStage, FlowStage, PolishStage, StageConfig
+
+STEPS = 10
+LOSS = ImageLossWeights(l1=1.0, lpips=0.2, adversarial=0.05)
+
+
+def config(**changes):
+    values = {"name": "small", "steps": STEPS, "batch": 2, "lr_side": 16, "learning_rate": 1e-3, "warmup": 2}
+    return StageConfig(**(values | changes))
+
+
+@pytest.fixture
+def build(pool, perceptual):
+    """Builds any stage afresh, always from the same weights."""
+
+    def image_loss():
+        return seeded(0, lambda: ImageLoss(LOSS, perceptual))
+
+    def autoencoder():
+        return small_autoencoder().to(memory_format=torch.channels_last)
+
+    stages = {
+        "autoencoder": lambda: AutoencoderStage(config(), autoencoder(), pool, image_loss()),
+        "flow": lambda: FlowStage(config(), small_transformer(), autoencoder(), pool, TimestepDensity()),
+        "expert": lambda: FlowStage(
+            config(seed=3), small_transformer(), autoencoder(), pool, TimestepDensity(low=0.223, high=0.875)
+        ),
+        "polish": lambda: PolishStage(config(), autoencoder(), small_experts(), pool, image_loss()),
+    }
+    return lambda name: stages[name]()
+
+
+every_stage = pytest.mark.parametrize("name", ["autoencoder", "flow", "expert", "polish"])
+
+
+def state(stage):
+    modules = [stage.module, *(learner.module for learner in stage.auxiliary.values())]
+    return [value.clone() for module in modules for value in module.state_dict().values()]
+
+
+def same(a, b):
+    return len(a) == len(b) and all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+@every_stage
+def test_loss_is_finite_and_a_pure_function_of_the_step(build, name):
+    losses = [float(build(name).loss(step)[0].detach()) for step in (4, 4, 5)]
+    assert torch.isfinite(torch.tensor(losses)).all()
+    assert losses[0] == losses[1] != losses[2]
+
+
+@every_stage
+def test_resume_is_bit_exact(build, name, tmp_path, monkeypatch):
+    monkeypatch.setattr(linearsr.training.loop, "SAVE_EVERY", 4)
+    whole, resumed = build(name), build(name)
+    initial = state(whole)
+    average = train(whole, tmp_path / "whole")
+    with pytest.raises(InterruptedRunError):
+        train(StopAt(build(name), 9), tmp_path / "parts")  # saved at 8, just after a step without one of the experts
+    assert same(list(train(resumed, tmp_path / "parts").values()), list(average.values()))
+    assert same(state(resumed), state(whole))
+    assert not same(state(whole), initial)
+
+
+def test_autoencoder_stage_trains_every_parameter(build):
+    stage = build("autoencoder")
+    for step in range(6):
+        stage.loss(step)[0].backward()
+    assert [n for n, p in stage.module.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []
+
+
+def test_flow_stage_leaves_the_autoencoder_alone(build):
+    stage = build("flow")
+    stage.loss(0)[0].backward()
+    assert all(parameter.grad is None for parameter in stage._autoencoder.parameters())
+    assert all(parameter.grad is not None for parameter in stage.module.parameters())
+
+
+def test_expert_sees_only_timesteps_of_its_interval(build, monkeypatch):
+    stage, seen = build("expert"), []
+    forward = stage.module.forward
+    monkeypatch.setattr(stage.module, "forward", lambda z, t, lr: seen.extend(t.tolist()) or forward(z, t, lr))
+    for step in range(8):
+        stage.loss(step)
+    assert len(seen) == 16
+    assert all(0.223 <= t <= 0.875 for t in seen)
+
+
+def test_polish_trains_decoder_and_detail_experts_only(build):
+    stage = build("polish")
+    for step in range(4):
+        stage.loss(step)[0].backward()
+    experts = stage._experts.experts
+    assert set(stage.module) == {"decoder", "expert2", "expert3"}
+    assert all(parameter.grad is not None for parameter in stage.module.parameters())
+    frozen = [*experts[0].parameters(), *experts[1].parameters(), *stage._autoencoder.encoder.parameters()]
+    assert all(parameter.grad is None for parameter in frozen)
+
+
+def test_polish_image_gradient_flows_through_the_sampling_steps(build, monkeypatch):
+    stage = build("polish")
+    monkeypatch.setattr(stage, "VELOCITY_WEIGHT", 0.0)
+    stage.loss(0)[0].backward()
+    for index in stage.DETAIL_EXPERTS:
+        assert stage.module[f"expert{index}"].patch_out.weight.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("side", [0, -8, 12])
+def test_crop_off_the_latent_grid_is_named(side):
+    with pytest.raises(ValueError, match=f"multiple of 8, not {side}"):
+        config(lr_side=side)
