@@ -20,6 +20,18 @@ def stage_config(**changes: float) -> StageConfig:
     return StageConfig(name="toy", **values)
 
 
+class AveragingLinear(nn.Linear):
+    """A linear map that keeps a running average of its inputs, as normalisations do."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width, width)
+        self.register_buffer("average", torch.zeros(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.get_buffer("average").lerp_(x.mean(0), 0.1)
+        return super().forward(x)
+
+
 class ToyStage:
     """Fits a linear map whose inputs are a pure function of the step; ``spoil[step]`` replaces that step's loss."""
 
@@ -29,7 +41,7 @@ class ToyStage:
         self.config, self._width, self._spoil = config, width, spoil or {}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            self.module = nn.Linear(width, width)
+            self.module = AveragingLinear(width)
             helper = nn.Linear(width, 1)
         self.auxiliary = {"helper": Learner(helper, torch.optim.AdamW(helper.parameters(), lr=1e-2))}
 

@@ -1,6 +1,6 @@
 """Autoencoder with a stride-32 latent whose decoder also sees the LR image, so latents carry only what the LR lacks.
 
-    z = RMSNorm_C(E(x_hr))                              encoder, used for training
+    z = Standardize(E(x_hr))                            encoder, used for training
     x = up4(x_lr) + D(z, P(x_lr))                       decoder; P is the feature pyramid of the native LR
 
 P holds LR features at 1, 1/2, 1/4 and 1/8 of the LR side. The latent enters at the 1/8 level (the latent grid) and each
@@ -73,8 +73,28 @@ class Downsample(nn.Sequential):
         super().__init__(nn.Conv2d(width_in, width_out, 4, stride=2, padding=1), nn.SiLU(), ResidualBlock(width_out))
 
 
+class Standardize(nn.Module):
+    """Zero mean and unit variance per channel: by the batch in training, by running averages in use.
+
+    A channel cannot go silent: whatever little it varies is stretched to unit variance. (A norm over channels lets the
+    encoder collapse to one constant vector, since the decoder does well without it: docs/log.md.)
+    """
+
+    mean: Tensor
+    variance: Tensor
+
+    def __init__(self, channels: int, momentum: float = 0.05) -> None:
+        super().__init__()
+        self.momentum = momentum
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("variance", torch.ones(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.batch_norm(x, self.mean, self.variance, training=self.training, momentum=self.momentum)
+
+
 class Encoder(nn.Module):
-    """HR image -> latent of unit root-mean-square per cell. (B, 3, 32H, 32W) -> (B, C, H, W)."""
+    """HR image -> latent of zero mean and unit variance per channel. (B, 3, 32H, 32W) -> (B, C, H, W)."""
 
     def __init__(self, config: AutoencoderConfig) -> None:
         super().__init__()
@@ -87,11 +107,12 @@ class Encoder(nn.Module):
             Downsample(half, quarter),
             Downsample(quarter, eighth),
             nn.Conv2d(eighth, config.latent_channels, 1),
+            Standardize(config.latent_channels),
         )
 
     def forward(self, hr: Tensor) -> Tensor:
-        latent = self.net(hr)
-        return F.rms_norm(latent.permute(0, 2, 3, 1), latent.shape[1:2], eps=1e-6).permute(0, 3, 1, 2)
+        latent: Tensor = self.net(hr)
+        return latent
 
 
 class LRPyramid(nn.Module):

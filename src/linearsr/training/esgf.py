@@ -97,10 +97,8 @@ def find_knee_of(curve: Curve, rule: KneeRule) -> Knee:
     if scale == 0:
         return Knee(index=None, confidence=0.0, reason="the curve is constant")
     y = (curve - curve.min()) / scale
-    k, calm = _split(y, rule.shortest)
+    k, calm, evidence = _split(y, rule.shortest)
     rough = _noise_around_line(y[k + 1 :])
-    null = _cost(y, n - 1, calm)
-    evidence = (null - _cost(y, k, calm)) / 2
     rise, plateau = isotonic(y[: k + 1])[[0, -1]]
     checks = {
         "it does not rise first": plateau - rise < rule.rise * math.sqrt(rough),
@@ -116,15 +114,41 @@ def find_knee_of(curve: Curve, rule: KneeRule) -> Knee:
 
 def isotonic(y: Curve) -> Curve:
     """The non-decreasing sequence closest to ``y`` in least squares."""
-    levels: list[tuple[float, int]] = []
+    blocks: list[Block] = []
     for value in y:
-        mean, weight = float(value), 1
-        while levels and levels[-1][0] > mean:
-            last, count = levels.pop()
-            mean = (last * count + mean * weight) / (count + weight)
-            weight += count
-        levels.append((mean, weight))
-    return np.repeat([mean for mean, _ in levels], [weight for _, weight in levels])
+        _pool(blocks, float(value))
+    return np.repeat([block.mean for block in blocks], [block.count for block in blocks])
+
+
+def rise_residuals(y: Curve) -> Curve:
+    """Squared residuals of the isotonic fit of every prefix: element k belongs to ``y[:k + 1]``."""
+    blocks: list[Block] = []
+    residuals = np.empty(len(y))
+    total = 0.0
+    for k, value in enumerate(y):
+        total += _pool(blocks, float(value))
+        residuals[k] = total
+    return residuals
+
+
+@dataclass(frozen=True)
+class Block:
+    """Samples that the isotonic fit gives one value."""
+
+    mean: float
+    count: int
+
+
+def _pool(blocks: list[Block], value: float) -> float:
+    """Add a sample to an isotonic fit and return by how much the squared residuals grow."""
+    new, growth = Block(value, 1), 0.0
+    while blocks and blocks[-1].mean > new.mean:
+        old = blocks.pop()
+        count = old.count + new.count
+        growth += (old.mean - new.mean) ** 2 * old.count * new.count / count
+        new = Block((old.mean * old.count + new.mean * new.count) / count, count)
+    blocks.append(new)
+    return growth
 
 
 def turn_rate(y: Curve) -> float:
@@ -142,32 +166,37 @@ def _oriented(name: str, values: Sequence[float]) -> Curve:
     return -curve if name in LOWER_IS_BETTER else curve
 
 
-def _split(y: Curve, shortest: int) -> tuple[int, float]:
-    """Return the most likely last sample before the oscillation, and the noise variance up to it."""
+def _split(y: Curve, shortest: int) -> tuple[int, float, float]:
+    """Return the last sample before the oscillation, the noise variance up to it, and the evidence for the split.
+
+    Evidence is the log-likelihood ratio against a curve that only rises.
+    """
+    n = len(y)
+    splits = range(shortest - 1, n - shortest)
+    rise = rise_residuals(y)
+    tail = {k: (n - k - 1) * (1 + math.log(_noise_around_line(y[k + 1 :]))) for k in splits}
     # Third differences of a smooth curve are noise only: their variance is 1 + 9 + 9 + 1 = 20 times that of a sample.
     squares = np.diff(y, 3) ** 2 / 20
-    window = max(shortest, len(y) // 5)
+    window = max(shortest, n // 5)
     calm = min(_median_variance(squares[start : start + window]) for start in range(len(squares) - window + 1))
+
+    def cost(k: int) -> float:
+        """Twice the negative log-likelihood of a split after sample ``k``, up to a constant."""
+        return float(rise[k]) / calm + (k + 1) * math.log(calm) + tail.get(k, 0.0)
+
     k = -1
     for _ in range(REFINEMENTS):
-        last, k = k, min(range(shortest - 1, len(y) - shortest), key=lambda split: _cost(y, split, calm))
+        last, k = k, min(splits, key=cost)
         if k == last:
             break
         calm = _median_variance(squares[: k - 2])
-    return k, calm
+    return k, calm, (cost(n - 1) - cost(k)) / 2
 
 
 def _median_variance(squares: Curve) -> float:
     # The median is blind to the bend of a steep start; 0.455 is the median of a squared standard normal variable. The
     # floor, a thousandth of the range, keeps a noiseless rise from making any ripple look like an oscillation.
     return float(np.median(squares)) / 0.455 + 1e-6
-
-
-def _cost(y: Curve, k: int, calm: float) -> float:
-    """Twice the negative log-likelihood of a split after sample ``k``, up to a constant."""
-    before, after = y[: k + 1], y[k + 1 :]
-    cost = float(np.sum((before - isotonic(before)) ** 2)) / calm + len(before) * math.log(calm)
-    return cost + (len(after) * (1 + math.log(_noise_around_line(after))) if len(after) else 0.0)
 
 
 def _noise_around_line(y: Curve) -> float:

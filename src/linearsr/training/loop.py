@@ -78,8 +78,12 @@ def _step(stage: Stage, main: Learner, step: int) -> tuple[bool, dict[str, float
     factor = learning_rate_factor(step, config)
     for group in main.optimizer.param_groups:
         group["lr"] = config.learning_rate * factor
+    before = [buffer.clone() for buffer in stage.module.buffers()]
     loss, parts = stage.loss(step)
     finite, norm = main.step(loss, config.clip_norm)
+    if not finite:  # running averages have seen the spoiled step: take them back too
+        for buffer, value in zip(stage.module.buffers(), before, strict=True):
+            buffer.copy_(value)
     return finite, {"loss": float(loss.detach()), "grad_norm": norm, **parts}
 
 

@@ -1,6 +1,6 @@
 """The stages of the recipe. A stage is a typed configuration, the module it trains, and a loss per step.
 
-1. autoencoder   encoder and decoder; the latent is often dropped or noised, so the decoder also works from the LR alone
+1. autoencoder   encoder and decoder, first from the LR alone, then with the latent, sometimes noised or dropped
 2. flow          one transformer over the whole of t (the paper's stage 1)
 3. expert        a copy of stage 2, trained with t inside its own SNR interval (the paper's MoE stage)
 4. polish        decoder and detail experts, judged by the decoded image of a sampled latent (the paper's SFT stage)
@@ -57,21 +57,37 @@ class Stage(Protocol):
         ...
 
 
-class AutoencoderStage:
-    """Encoder and decoder together. A quarter of the latents arrive intact, a quarter noised, half are dropped."""
+@dataclass(frozen=True, kw_only=True)
+class LatentMix:
+    """Shares of the latents that reach the decoder as they are, or with noise; the rest are dropped (zero)."""
 
-    def __init__(self, config: StageConfig, autoencoder: Autoencoder, pool: PairPool, loss: ImageLoss) -> None:
-        self.config, self.module, self._pool, self._loss = config, autoencoder, pool, loss
+    intact: float
+    noised: float
+
+    def apply(self, latent: Tensor, generator: torch.Generator) -> Tensor:
+        """Return the (B, C, H, W) latents, each kept, noised with a strength drawn from [0, 1), or dropped."""
+        shape = (len(latent), 1, 1, 1)
+        draw = torch.rand(shape, generator=generator)
+        strength = torch.rand(shape, generator=generator) * (draw >= self.intact)
+        noisy = latent + strength * noise(latent.shape, generator)
+        return noisy * (draw < self.intact + self.noised)
+
+
+class AutoencoderStage:
+    """Encoder and decoder together; ``mix`` says how many latents arrive, so that the decoder does not lean on them."""
+
+    def __init__(
+        self, config: StageConfig, autoencoder: Autoencoder, pool: PairPool, loss: ImageLoss, mix: LatentMix
+    ) -> None:
+        self.config, self.module, self._pool = config, autoencoder.train(), pool
+        self._loss, self._mix = loss, mix
         self.auxiliary = loss.learners
 
     def loss(self, step: int) -> tuple[Tensor, dict[str, float]]:
         lr, hr = _crops(self._pool, self.config, step)
         generator = torch.Generator().manual_seed(self.config.seed * 7919 + step)
-        latent = self.module.encode(hr)
-        keep = (torch.rand((len(lr), 1, 1, 1), generator=generator) < 0.5).to(latent)
-        noise = torch.randn(latent.shape, generator=generator) * torch.rand(keep.shape, generator=generator)
-        noisy = (torch.rand(keep.shape, generator=generator) < 0.5).to(latent)
-        return self._loss(self.module.decode(keep * (latent + noisy * noise), lr), hr)
+        latent = self._mix.apply(self.module.encode(hr), generator)
+        return self._loss(self.module.decode(latent, lr), hr)
 
 
 class FlowStage:
@@ -120,7 +136,7 @@ class PolishStage:
     ) -> None:
         self.config, self._pool, self._loss = config, pool, loss
         self.auxiliary = loss.learners
-        self._autoencoder, self._experts = autoencoder, experts.eval().requires_grad_(False)
+        self._autoencoder, self._experts = autoencoder.eval(), experts.eval().requires_grad_(False)
         trained = {f"expert{index}": experts.experts[index].requires_grad_() for index in self.DETAIL_EXPERTS}
         self.module = nn.ModuleDict({"decoder": autoencoder.decoder, **trained})
 

@@ -119,12 +119,26 @@ def test_kernel_kinds_and_their_weights_match():
     assert sum(KERNEL_WEIGHTS) == pytest.approx(1)
 
 
+OFF = DegradationStage(
+    blur_probability=0,
+    noise_probability=0,
+    jpeg_probability=0,
+    resize_probabilities=(0, 0, 1),
+    resize_range=(1, 1),
+    jpeg_quality=(5, 5),
+)
+
+
 def test_each_kind_of_damage_can_be_switched_off():
-    off = DegradationStage(
-        blur_probability=0, noise_probability=0, jpeg_probability=0, resize_probabilities=(0, 0, 1), resize_range=(1, 1)
-    )
-    clean = degrade(torch.full((1, 3, 16, 16), 0.6), Degradation(name="none", first=off), seeded(0))
+    clean = degrade(torch.full((1, 3, 16, 16), 0.6), Degradation(name="none", first=OFF), seeded(0))
     torch.testing.assert_close(clean, torch.full((1, 3, 4, 4), 0.6))
+
+
+def test_second_order_process_always_ends_with_a_jpeg():
+    plain, coded = Degradation(name="one", first=OFF), Degradation(name="two", first=OFF, second=OFF)
+    for seed in range(12):
+        apart = (degrade(hr(), coded, seeded(seed)) - degrade(hr(), plain, seeded(seed))).abs().mean() * 255
+        assert 3 < apart < 60, seed
 
 
 @pytest.mark.parametrize("gaussian", [0.0, 1.0])

@@ -45,6 +45,12 @@ def test_every_plan_descends_from_noise_to_data_and_uses_every_expert_it_can(ste
     assert len({config.expert_at(t) for t in grid[:-1]}) == min(steps, 4)
 
 
+def test_further_steps_go_where_the_longest_is_and_missing_ones_are_nearest_to_noise():
+    assert plan_timesteps(5, BOUNDARIES) == pytest.approx((1, 0.939, 0.875, 0.549, 0.223, 0))
+    assert plan_timesteps(2, BOUNDARIES) == (1, 0.223, 0)
+    assert plan_timesteps(1, BOUNDARIES) == (1, 0)
+
+
 def test_shift_puts_more_steps_near_noise():
     assert plan_timesteps(3, (), shift=3.0)[1:3] == pytest.approx((6 / 7, 0.6))
 

@@ -19,9 +19,21 @@ def test_shapes_of_latent_and_image(grid):
     assert small_autoencoder().encode(image).shape == latent.shape
 
 
-def test_every_latent_cell_has_unit_root_mean_square():
-    latent = small_autoencoder().encode(randn(1, 3, 64, 96))
-    torch.testing.assert_close(latent.square().mean(1).sqrt(), torch.ones(1, 2, 3), rtol=1e-3, atol=1e-3)
+def moments(latent):
+    return latent.mean((0, 2, 3)), latent.var((0, 2, 3), correction=0)
+
+
+def test_latent_channels_are_standardised_by_the_batch_in_training_and_by_running_averages_in_use():
+    model, images = small_autoencoder().train(), 0.3 * randn(4, 3, 96, 96) + 0.2
+    for latent in (*(model.encode(images) for _ in range(200)), model.eval().encode(images)):
+        mean, variance = moments(latent)
+        torch.testing.assert_close(mean, torch.zeros(4), rtol=0, atol=0.1)
+        torch.testing.assert_close(variance, torch.ones(4), rtol=0, atol=0.1)
+
+
+def test_in_use_the_latent_of_an_image_does_not_depend_on_its_company():
+    model, images = small_autoencoder().eval(), randn(3, 3, 32, 64)
+    torch.testing.assert_close(model.encode(images)[1:2], model.encode(images[1:2]), rtol=1e-4, atol=1e-5)
 
 
 def test_without_detail_the_decoder_is_a_bicubic_enlargement():
@@ -39,6 +51,22 @@ def test_detail_depends_on_latent_and_on_lr():
 
     assert (detail(latent, lr) - detail(latent + 1, lr)).abs().max() > 1e-4
     assert (detail(latent, lr) - detail(latent, -lr)).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize("level", range(4))
+def test_lr_features_enter_at_every_resolution(level):
+    model, (latent, lr) = small_autoencoder(), pair(2, 3)
+    plain = model.decode(latent, lr)
+    pyramid = model.decoder.pyramid.forward
+
+    def disturbed(lr):
+        features = pyramid(lr)
+        features[level] = features[level] + 1
+        return features
+
+    model.decoder.pyramid.forward = disturbed
+    assert [tuple(map_.shape[-2:]) for map_ in pyramid(lr)] == [(16, 24), (8, 12), (4, 6), (2, 3)]
+    assert (model.decode(latent, lr) - plain).abs().max() > 1e-4
 
 
 def test_picture_under_the_detail_stays_float32_in_bfloat16():

@@ -47,7 +47,14 @@ def test_decay_outside_its_range_is_named(decay):
 def test_average_is_lent_to_the_module_and_taken_back_even_after_an_error():
     module = constant(1.0)
     ema = EMA(constant(0.5), 0.9)
-    with pytest.raises(RuntimeError, match="measuring"), ema.applied_to(module):
-        assert module.weight == 0.5
-        raise RuntimeError("measuring failed")
+    seen = []
+
+    def measure():
+        with ema.applied_to(module):
+            seen.append(float(module.weight.detach()))
+            raise RuntimeError("measuring failed")
+
+    with pytest.raises(RuntimeError, match="measuring failed"):
+        measure()
+    assert seen == [0.5]
     assert module.weight == 1

@@ -11,7 +11,7 @@ import linearsr.training.loop
 from linearsr.diffusion.flow import TimestepDensity
 from linearsr.training.loop import train
 from linearsr.training.objective import ImageLoss, ImageLossWeights
-from linearsr.training.stages import AutoencoderStage, FlowStage, PolishStage, StageConfig
+from linearsr.training.stages import AutoencoderStage, FlowStage, LatentMix, PolishStage, StageConfig
 
 STEPS = 10
 LOSS = ImageLossWeights(l1=1.0, lpips=0.2, adversarial=0.05)
@@ -33,7 +33,9 @@ def build(pool, perceptual):
         return small_autoencoder().to(memory_format=torch.channels_last)
 
     stages = {
-        "autoencoder": lambda: AutoencoderStage(config(), autoencoder(), pool, image_loss()),
+        "autoencoder": lambda: AutoencoderStage(
+            config(), autoencoder(), pool, image_loss(), LatentMix(intact=0.4, noised=0.3)
+        ),
         "flow": lambda: FlowStage(config(), small_transformer(), autoencoder(), pool, TimestepDensity()),
         "expert": lambda: FlowStage(
             config(seed=3), small_transformer(), autoencoder(), pool, TimestepDensity(low=0.223, high=0.875)
@@ -73,6 +75,19 @@ def test_resume_is_bit_exact(build, name, tmp_path, monkeypatch):
     assert same(list(train(resumed, tmp_path / "parts").values()), list(average.values()))
     assert same(state(resumed), state(whole))
     assert not same(state(whole), initial)
+
+
+def test_latent_mix_keeps_noises_and_drops_its_shares():
+    latent = torch.ones(2000, 2, 3, 3)
+    mixed = LatentMix(intact=0.5, noised=0.3).apply(latent, torch.Generator().manual_seed(0))
+    intact, dropped = (mixed == 1).flatten(1).all(1), (mixed == 0).flatten(1).all(1)
+    shares = [float(kind.float().mean()) for kind in (intact, dropped)]
+    assert shares == pytest.approx([0.5, 0.2], abs=0.04)
+    strength = (mixed - 1)[~intact & ~dropped].square().mean((1, 2, 3)).sqrt()
+    assert 0 < strength.min() < 0.2
+    assert strength.max() < 2
+    assert (LatentMix(intact=0.0, noised=0.0).apply(latent, torch.Generator()) == 0).all()
+    assert torch.equal(LatentMix(intact=1.0, noised=0.0).apply(latent, torch.Generator()), latent)
 
 
 def test_autoencoder_stage_trains_every_parameter(build):
