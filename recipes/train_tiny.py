@@ -32,15 +32,16 @@ from linearsr.training.stages import AutoencoderStage, FlowStage, LatentMix, Pol
 from linearsr.training.validation import Validation, ValidationSet, find_run_knee, load_snapshot
 
 BASE = StageConfig(name="base", steps=1800, batch=8, lr_side=32, learning_rate=5e-4, warmup=100, clip_norm=0.5, seed=1)
-AUTOENCODER = StageConfig(name="autoencoder", steps=900, batch=8, lr_side=32, learning_rate=4e-4, clip_norm=0.5, seed=5)
-FLOW = StageConfig(name="flow", steps=490, batch=16, lr_side=64, learning_rate=1e-3, weight_decay=0.01, seed=2)
+AUTOENCODER = StageConfig(name="autoencoder", steps=700, batch=8, lr_side=32, learning_rate=5e-4, clip_norm=0.5, seed=5)
+FLOW = StageConfig(name="flow", steps=700, batch=16, lr_side=64, learning_rate=1e-3, weight_decay=0.01, seed=2)
 VALIDATE_EVERY = 35
 EXPERT = StageConfig(
-    name="expert", steps=80, batch=16, lr_side=64, learning_rate=3e-4, warmup=20, ema_decay=0.98, seed=3
+    name="expert", steps=120, batch=16, lr_side=64, learning_rate=3e-4, warmup=20, ema_decay=0.98, seed=3
 )
-POLISH = StageConfig(name="polish", steps=1800, batch=4, lr_side=48, learning_rate=2e-4, clip_norm=0.5, seed=4)
-AUTOENCODER_LOSS = ImageLossWeights(l1=1.0, lpips=0.2)
-POLISH_LOSS = ImageLossWeights(l1=1.0, lpips=0.25, dists=0.35, dists_samples=1, adversarial=0.005)
+POLISH = StageConfig(name="polish", steps=2600, batch=4, lr_side=48, learning_rate=2e-4, clip_norm=0.5, seed=4)
+BASE_LOSS = ImageLossWeights(l1=1.0, lpips=0.2)
+AUTOENCODER_LOSS = ImageLossWeights(l1=1.0, lpips=0.2, texture=0.02)
+POLISH_LOSS = ImageLossWeights(l1=1.0, lpips=0.25, texture=0.01, dists=0.35, dists_samples=1, adversarial=0.005)
 
 
 def main() -> None:
@@ -56,8 +57,9 @@ def main() -> None:
         stage.module.load_state_dict(train(stage, arguments.run / folder, validation))
         timings[folder] = round(time.perf_counter() - started, 1)
 
-    loss = ImageLoss(AUTOENCODER_LOSS, arguments.perceptual)
+    loss = ImageLoss(BASE_LOSS, arguments.perceptual)
     run(AutoencoderStage(BASE, autoencoder, pool, loss, LatentMix(intact=0, noised=0)), "base")
+    loss = ImageLoss(AUTOENCODER_LOSS, arguments.perceptual)
     run(AutoencoderStage(AUTOENCODER, autoencoder, pool, loss, LatentMix(intact=0.5, noised=0.4)), "autoencoder")
     transformer = LinearTransformer(TransformerConfig())
     fixed = _validation_set(arguments.photos, arguments.perceptual)

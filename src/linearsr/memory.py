@@ -1,20 +1,21 @@
 """How much memory an upscale needs, told before anything is computed.
 
-The decoder dominates: its activations are proportional to the LR pixels it sees at once, a whole small image or one
-tile with its halo. The image itself, before and after, comes on top. The constants were measured on a CPU
-(``linearsr bench`` prints the peak beside this estimate).
+The decoder dominates: its activations are proportional to the LR pixels it sees at once, a whole image or one tile
+with its halo. The image itself, before and after, comes on top. The constants fit measured peaks of float32 on a CPU,
+at 256, 512 and 640 pixels a side; ``linearsr bench`` prints the peak beside this estimate.
 """
 
 from __future__ import annotations
 
-WHOLE_LIMIT = 640 * 640
-"""LR pixels up to which the decoder runs in one piece when tiling is automatic."""
 AUTO_TILE = 512
 """Side of an automatic tile in LR pixels."""
-TILE_HALO = 80
-BASE_BYTES = 450_000_000
-DECODER_BYTES_PER_PIXEL = 4_000
-IMAGE_BYTES_PER_PIXEL = 16 * 40
+TILE_HALO = 120
+"""LR pixels that the embedded model's decoder needs around a tile."""
+WHOLE_LIMIT = (AUTO_TILE + 2 * TILE_HALO) ** 2
+"""LR pixels up to which automatic tiling decodes in one piece: as many as a tile with its halo has."""
+BASE_BYTES = 660_000_000
+DECODER_BYTES_PER_PIXEL = 2_200
+IMAGE_BYTES_PER_PIXEL = 16 * 60
 
 
 def choose_tile(width: int, height: int, tile: int | None) -> int:

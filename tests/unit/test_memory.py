@@ -7,9 +7,9 @@ from linearsr.memory import AUTO_TILE, BASE_BYTES, WHOLE_LIMIT, choose_tile, est
     ("width", "height", "tile", "expected"),
     [
         (64, 64, None, 0),
-        (640, 640, None, 0),
+        (752, 752, None, 0),
         (WHOLE_LIMIT, 1, None, 0),
-        (641, 640, None, AUTO_TILE),
+        (753, 752, None, AUTO_TILE),
         (9000, 9000, 0, 0),
         (9000, 9000, 128, 128),
         (10, 10, 128, 128),

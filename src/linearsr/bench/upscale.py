@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from linearsr.bench.memory import peak_memory
-from linearsr.memory import choose_tile, estimate_peak_memory
+from linearsr.memory import estimate_peak_memory
 from linearsr.pipeline import SRPipeline
 from linearsr.request import UpscaleRequest
 
@@ -62,7 +62,7 @@ def time_upscale(pipeline: SRPipeline, *, side: int, steps: int, repeats: int) -
         decode_seconds=total - sampled,
         total_seconds=total,
         peak_memory=peak_memory(),
-        estimated_memory=estimate_peak_memory(side, side, tile=choose_tile(side, side, None)),
+        estimated_memory=estimate_peak_memory(side, side),
     )
 
 

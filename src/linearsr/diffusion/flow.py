@@ -80,8 +80,8 @@ class TimestepDensity:
 
     def _distribution(self, t: float) -> float:
         """Probability that an untruncated draw is below ``t``."""
-        if t <= 0 or t >= 1:
-            return min(max(t, 0.0), 1.0)
         unshifted = shift_timestep(t, 1 / self.shift)
+        if unshifted <= 0 or unshifted >= 1:
+            return min(max(unshifted, 0.0), 1.0)
         score = (math.log(unshifted) - math.log1p(-unshifted) - self.mean) / self.std
         return 0.5 * (1 + math.erf(score / math.sqrt(2)))

@@ -1,6 +1,6 @@
 """Autoencoder with a stride-32 latent whose decoder also sees the LR image, so latents carry only what the LR lacks.
 
-    z = Standardize(E(x_hr))                            encoder, used for training
+    z = Standardize(T(x_hr) + E(x_hr))                  encoder, used for training; T is the local texture energy
     x = up4(x_lr) + D(z, P(x_lr))                       decoder; P is the feature pyramid of the native LR
 
 P holds LR features at 1, 1/2, 1/4 and 1/8 of the LR side. The latent enters at the 1/8 level (the latent grid) and each
@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from linearsr.models.configs import check_positive
+from linearsr.models.texture import texture_energy
 
 SCALE = 4
 """HR pixels per LR pixel."""
@@ -107,11 +108,18 @@ class Encoder(nn.Module):
             Downsample(half, quarter),
             Downsample(quarter, eighth),
             nn.Conv2d(eighth, config.latent_channels, 1),
-            Standardize(config.latent_channels),
         )
+        # The learned part starts silent: the first latents are texture energies, which the decoder can use at once.
+        nn.init.zeros_(self.net[-1].weight)
+        nn.init.zeros_(self.net[-1].bias)
+        self.standardize = Standardize(config.latent_channels)
 
     def forward(self, hr: Tensor) -> Tensor:
-        latent: Tensor = self.net(hr)
+        learned = self.net(hr)
+        texture = texture_energy(hr)[:, : learned.shape[1]]
+        latent: Tensor = self.standardize(
+            F.pad(texture, (0, 0, 0, 0, 0, learned.shape[1] - texture.shape[1])) + learned
+        )
         return latent
 
 

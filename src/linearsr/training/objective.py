@@ -1,6 +1,6 @@
 """Losses of the stages.
 
-decoder:      L1 + a LPIPS + b DISTS + c adversarial (hinge)
+decoder:      L1 + a LPIPS + b texture energy + c DISTS + d adversarial (hinge)
 transformer:  E || v_theta(z_t, t, x_lr) - (z_1 - z_0) ||^2
 """
 
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from linearsr.models.discriminator import PatchDiscriminator
 from linearsr.models.perceptual import DISTS, LPIPS
+from linearsr.models.texture import texture_energy
 from linearsr.training.learner import Learner
 
 
@@ -25,6 +26,7 @@ class ImageLossWeights:
 
     l1: float = 1.0
     lpips: float = 0.0
+    texture: float = 0.0
     dists: float = 0.0
     dists_samples: int = 2
     adversarial: float = 0.0
@@ -54,6 +56,8 @@ class ImageLoss:
         parts = {"l1": F.l1_loss(x, y)}
         if weights.lpips:
             parts["lpips"] = self.lpips(x, y).mean()
+        if weights.texture:
+            parts["texture"] = F.l1_loss(texture_energy(output), texture_energy(target))
         if weights.dists:
             n = weights.dists_samples
             parts["dists"] = self.dists(x[:n], y[:n]).mean()

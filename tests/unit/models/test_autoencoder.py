@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
-from small_models import randn, small_autoencoder
+from small_models import AUTOENCODER, awake, randn, small_autoencoder
+
+from linearsr.models.autoencoder import Autoencoder
+from linearsr.models.texture import texture_energy
 
 
 def pair(height, width, batch=1):
@@ -24,11 +29,25 @@ def moments(latent):
 
 
 def test_latent_channels_are_standardised_by_the_batch_in_training_and_by_running_averages_in_use():
-    model, images = small_autoencoder().train(), 0.3 * randn(4, 3, 96, 96) + 0.2
+    contrast = torch.tensor([0.02, 0.1, 0.3, 1.0]).view(4, 1, 1, 1)
+    model, images = small_autoencoder().train(), contrast * randn(4, 3, 96, 96)
     for latent in (*(model.encode(images) for _ in range(200)), model.eval().encode(images)):
         mean, variance = moments(latent)
         torch.testing.assert_close(mean, torch.zeros(4), rtol=0, atol=0.1)
         torch.testing.assert_close(variance, torch.ones(4), rtol=0, atol=0.1)
+
+
+def test_untrained_latents_are_texture_energies():
+    model, images = small_autoencoder().eval(), randn(2, 3, 64, 32)
+    expected = texture_energy(images)[:, : AUTOENCODER.latent_channels]
+    torch.testing.assert_close(model.encode(images), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_more_channels_than_texture_start_at_zero():
+    model = Autoencoder(replace(AUTOENCODER, latent_channels=40)).eval()
+    latent = model.encode(randn(1, 3, 32, 32))
+    assert latent.shape == (1, 40, 1, 1)
+    assert not latent[:, 32:].any()
 
 
 def test_in_use_the_latent_of_an_image_does_not_depend_on_its_company():
@@ -79,6 +98,6 @@ def test_picture_under_the_detail_stays_float32_in_bfloat16():
 
 
 def test_every_parameter_gets_a_gradient():
-    model, (_, lr) = small_autoencoder(), pair(1, 2)
+    model, (_, lr) = awake(small_autoencoder()), pair(1, 2)
     model.decode(model.encode(randn(1, 3, 32, 64, seed=2)), lr).square().sum().backward()
     assert [name for name, parameter in model.named_parameters() if not parameter.grad.abs().sum() > 0] == []

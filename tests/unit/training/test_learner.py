@@ -6,6 +6,7 @@ import copy
 
 import pytest
 import torch
+from small_models import seeded
 from torch import nn
 
 from linearsr.training.learner import Learner
@@ -13,8 +14,8 @@ from linearsr.training.learner import Learner
 
 @pytest.fixture
 def learner():
-    module = nn.Linear(3, 1)
-    return Learner(module, torch.optim.AdamW(module.parameters(), lr=0.1))
+    module = seeded(0, lambda: nn.Linear(3, 1))
+    return Learner(module, torch.optim.AdamW(module.parameters(), lr=0.01))
 
 
 def state(learner):

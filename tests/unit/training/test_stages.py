@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from small_models import seeded, small_autoencoder, small_experts, small_transformer
+from small_models import awake, seeded, small_autoencoder, small_experts, small_transformer
 from toy_training import InterruptedRunError, StopAt
 
 import linearsr.training.loop
@@ -92,6 +92,7 @@ def test_latent_mix_keeps_noises_and_drops_its_shares():
 
 def test_autoencoder_stage_trains_every_parameter(build):
     stage = build("autoencoder")
+    awake(stage.module)
     for step in range(6):
         stage.loss(step)[0].backward()
     assert [n for n, p in stage.module.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []
