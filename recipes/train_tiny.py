@@ -75,7 +75,7 @@ def main() -> None:
         run(FlowStage(EXPERT, expert, autoencoder, pool, TimestepDensity(low=low, high=high)), f"expert{index + 1}")
     polish = PolishStage(POLISH, autoencoder, experts, pool, ImageLoss(POLISH_LOSS, arguments.perceptual))
     run(polish, "polish")
-    SRPipeline(autoencoder, experts, name="tiny").save_pretrained(arguments.out)
+    SRPipeline(autoencoder, experts, name="tiny").save_pretrained(arguments.out, compact=True)
     (arguments.run / "timings.json").write_text(json.dumps(timings, indent=2), encoding="utf-8")
 
 

@@ -32,6 +32,9 @@ INDEX_NAME = "model_index.json"
 FORMAT_VERSION = 1
 SCALE_SUFFIX = "#scale"
 Storage = Literal["float32", "bfloat16", "int8"]
+EXACT: dict[str, Storage] = {"autoencoder": "float32", "experts": "float32"}
+COMPACT: dict[str, Storage] = {"autoencoder": "bfloat16", "experts": "int8"}
+"""How the parts of a shipped model are stored."""
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -90,7 +93,11 @@ def save_model(parts: ModelParts, folder: Path, *, storage: dict[str, Storage]) 
     for name, module in modules.items():
         payload = save(pack(module.state_dict(), storage[name]))
         write_atomically(folder / f"{name}.safetensors", payload, overwrite=True)
-        files[name] = {"sha256": hashlib.sha256(payload).hexdigest(), "storage": storage[name]}
+        files[name] = {
+            "sha256": hashlib.sha256(payload).hexdigest(),
+            "storage": storage[name],
+            "parameters": sum(parameter.numel() for parameter in module.parameters()),
+        }
     index = {
         "format": "linearsr",
         "version": FORMAT_VERSION,

@@ -19,7 +19,7 @@ from linearsr.catalog import DEFAULT_MODEL
 from linearsr.devices import choose_device, choose_precision
 from linearsr.diffusion.sampler import noise, plan_timesteps, sample
 from linearsr.errors import DeviceError, InputError
-from linearsr.hub import ModelParts, find_model, load_model, save_model
+from linearsr.hub import COMPACT, EXACT, ModelParts, find_model, load_model, save_model
 from linearsr.imaging.codec import resize
 from linearsr.imaging.color import fix_color
 from linearsr.imaging.convert import to_picture, to_pil
@@ -74,10 +74,14 @@ class SRPipeline:
         pipeline = cls(parts.autoencoder, parts.experts, name=parts.name)
         return pipeline.to(target, choose_precision(precision, target))
 
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Write the model so that :meth:`from_pretrained` reads it: decoder as bfloat16, experts as int8."""
+    def save_pretrained(self, folder: str | Path, *, compact: bool = False) -> None:
+        """Write the model so that :meth:`from_pretrained` reads it.
+
+        By default nothing is rounded; ``compact`` stores the autoencoder as bfloat16 and the experts as int8, a quarter
+        of the size (docs/decisions/0003-tiny.md).
+        """
         parts = ModelParts(name=self.name, autoencoder=self.autoencoder, experts=self.experts)
-        save_model(parts, Path(folder), storage={"autoencoder": "bfloat16", "experts": "int8"})
+        save_model(parts, Path(folder), storage=COMPACT if compact else EXACT)
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> SRPipeline:
         """Move to a device and, if given, a precision. Returns the pipeline itself."""

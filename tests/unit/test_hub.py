@@ -13,9 +13,7 @@ from safetensors.torch import save
 from small_models import small_autoencoder, small_experts
 
 from linearsr.errors import InputError, ModelError
-from linearsr.hub import INDEX_NAME, SCALE_SUFFIX, ModelParts, find_model, load_model, pack, save_model, unpack
-
-FLOAT32 = {"autoencoder": "float32", "experts": "float32"}
+from linearsr.hub import EXACT, INDEX_NAME, SCALE_SUFFIX, ModelParts, find_model, load_model, pack, save_model, unpack
 
 
 def parts():
@@ -24,7 +22,7 @@ def parts():
 
 @pytest.fixture
 def folder(tmp_path):
-    save_model(parts(), tmp_path, storage=FLOAT32)
+    save_model(parts(), tmp_path, storage=EXACT)
     return tmp_path
 
 
@@ -139,7 +137,7 @@ def test_index_that_is_no_json_object_is_refused(folder, content):
 def test_index_is_written_last(tmp_path, monkeypatch):
     written = []
     monkeypatch.setattr("linearsr.hub.write_atomically", lambda path, payload, overwrite: written.append(path.name))
-    save_model(parts(), tmp_path, storage=FLOAT32)
+    save_model(parts(), tmp_path, storage=EXACT)
     assert written == ["autoencoder.safetensors", "experts.safetensors", INDEX_NAME]
 
 

@@ -211,12 +211,13 @@ def test_result_over_the_limits_is_refused_before_any_work(pipe, size, scale):
     assert started == []
 
 
-def test_saved_pipeline_works_when_loaded(pipe, tmp_path):
-    pipe.save_pretrained(tmp_path)
+@pytest.mark.parametrize(("compact", "apart"), [(False, 0), (True, 6)])
+def test_saved_pipeline_works_when_loaded(pipe, tmp_path, compact, apart):
+    pipe.save_pretrained(tmp_path, compact=compact)
     loaded = SRPipeline.from_pretrained(tmp_path, device="cpu", precision="fp32")
     assert loaded.name == "small"
     before, after = (model.upscale(picture(), UpscaleRequest()) for model in (pipe, loaded))
-    assert levels_apart(before, after) <= 6
+    assert levels_apart(before, after) <= apart
     with pytest.raises(DeviceError, match="cuda:99"):
         SRPipeline.from_pretrained(tmp_path, device="cuda:99")
 

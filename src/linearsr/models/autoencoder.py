@@ -100,6 +100,10 @@ class Encoder(nn.Module):
     def __init__(self, config: AutoencoderConfig) -> None:
         super().__init__()
         native, half, quarter, eighth = config.widths
+        head = nn.Conv2d(eighth, config.latent_channels, 1)
+        # The learned part starts silent: the first latents are texture energies, which the decoder can use at once.
+        nn.init.zeros_(head.weight)
+        nn.init.zeros_(head.bias)
         self.net = nn.Sequential(
             nn.PixelUnshuffle(SCALE),
             nn.Conv2d(3 * SCALE**2, native, 3, padding=1),
@@ -107,11 +111,8 @@ class Encoder(nn.Module):
             Downsample(native, half),
             Downsample(half, quarter),
             Downsample(quarter, eighth),
-            nn.Conv2d(eighth, config.latent_channels, 1),
+            head,
         )
-        # The learned part starts silent: the first latents are texture energies, which the decoder can use at once.
-        nn.init.zeros_(self.net[-1].weight)
-        nn.init.zeros_(self.net[-1].bias)
         self.standardize = Standardize(config.latent_channels)
 
     def forward(self, hr: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
 """Crash-safe training checkpoints: one safetensors file per save, replaced in one step.
 
-Holds the step, the module, the EMA and AdamW's state, and the same of what a stage trains alongside (a discriminator);
-a SHA-256 of it all lies in the file's metadata. Everything random in a stage is a pure function of (seed, step), so
-nothing else is needed to continue.
+Holds the step, the guard's memory, the module, the EMA and AdamW's state, and the same of what a stage trains alongside
+(a discriminator); a SHA-256 of it all lies in the file's metadata. Everything random in a stage is a pure function of
+(seed, step), so nothing else is needed to continue.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from torch import Tensor
 from linearsr.errors import TrainingError
 from linearsr.imaging.atomic import write_atomically
 from linearsr.training.ema import EMA
+from linearsr.training.guards import StepGuard
 from linearsr.training.learner import Learner
 
 FILE_NAME = "checkpoint.safetensors"
@@ -28,9 +29,10 @@ MAIN = ""
 _MOMENTS = {"adam_step": "step", "exp_avg": "exp_avg", "exp_avg_sq": "exp_avg_sq"}
 
 
-def save_checkpoint(run: Path, learners: Mapping[str, Learner], ema: EMA, *, step: int) -> None:
+def save_checkpoint(run: Path, learners: Mapping[str, Learner], ema: EMA, guard: StepGuard, *, step: int) -> None:
     """Write the state after ``step`` steps of the loop; ``ema`` follows the learner named ``MAIN``."""
-    tensors = {"step": torch.tensor(step)} | {f"ema/{name}": value for name, value in ema.state_dict().items()}
+    tensors = {"step": torch.tensor(step), "guard": guard.state()}
+    tensors |= {f"ema/{name}": value for name, value in ema.state_dict().items()}
     for key, learner in learners.items():
         tensors |= {f"{_prefix(key)}{name}": value for name, value in _state_of(learner).items()}
     tensors = {name: value.detach().clone().contiguous() for name, value in tensors.items()}
@@ -38,7 +40,7 @@ def save_checkpoint(run: Path, learners: Mapping[str, Learner], ema: EMA, *, ste
     write_atomically(run / FILE_NAME, payload, overwrite=True)
 
 
-def load_checkpoint(run: Path, learners: Mapping[str, Learner], ema: EMA) -> int:
+def load_checkpoint(run: Path, learners: Mapping[str, Learner], ema: EMA, guard: StepGuard) -> int:
     """Restore the state saved in ``run`` and return its step, or 0 when there is none.
 
     Raises:
@@ -57,6 +59,7 @@ def load_checkpoint(run: Path, learners: Mapping[str, Learner], ema: EMA) -> int
         raise TrainingError(f"{path} is of another model or loss", remedy="use a fresh run folder") from error
     for name, value in _part(tensors, "ema/").items():
         ema.shadow[name].copy_(value)
+    guard.restore(tensors["guard"])
     return step
 
 

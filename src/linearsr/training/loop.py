@@ -1,4 +1,4 @@
-"""One training loop for every stage: AdamW, warm-up and cosine decay, clipping, EMA, a non-finite guard, resume."""
+"""One training loop for every stage: AdamW, warm-up and cosine decay, clipping, EMA, guards, resume."""
 
 from __future__ import annotations
 
@@ -13,16 +13,15 @@ from typing import TextIO
 import torch
 from torch import Tensor
 
-from linearsr.errors import TrainingError
 from linearsr.training.checkpoint import MAIN, load_checkpoint, save_checkpoint
 from linearsr.training.ema import EMA
+from linearsr.training.guards import StepGuard
 from linearsr.training.learner import Learner
 from linearsr.training.stages import Stage, StageConfig
 from linearsr.training.validation import Validation, record_validation
 
 LOG_EVERY = 20
 SAVE_EVERY = 200
-MAX_SKIPPED = 3
 
 
 def learning_rate_factor(step: int, config: StageConfig) -> float:
@@ -40,7 +39,7 @@ def train(stage: Stage, run: Path, validation: Validation | None = None) -> dict
     weights.
 
     Raises:
-        TrainingError: if three steps in a row give a loss or gradient that is not finite.
+        TrainingError: if three steps in a row are skipped: loss or gradient not finite, or a spike of the loss.
     """
     config, module = stage.config, stage.module
     run.mkdir(parents=True, exist_ok=True)
@@ -48,18 +47,13 @@ def train(stage: Stage, run: Path, validation: Validation | None = None) -> dict
     main = Learner(module, optimizer)
     learners = {MAIN: main, **stage.auxiliary}
     ema = EMA(module, config.ema_decay)
-    first = load_checkpoint(run, learners, ema)
-    skipped = 0
+    guard = StepGuard(config.name)
+    first = load_checkpoint(run, learners, ema, guard)
     with _metrics(run / "metrics.jsonl") as log:
         started = time.perf_counter()
         for step in range(first, config.steps):
-            finite, record = _step(stage, main, step)
-            skipped = 0 if finite else skipped + 1
-            if skipped == MAX_SKIPPED:
-                raise TrainingError(
-                    f"{MAX_SKIPPED} steps in a row up to step {step} of {config.name} were not finite",
-                    remedy="lower learning_rate or clip_norm and resume",
-                )
+            taken, record = _step(stage, main, guard, step)
+            guard.count(taken=taken, loss=record["loss"], step=step)
             ema.update(module, step)
             if step % LOG_EVERY == 0 or step == config.steps - 1:
                 seconds = (time.perf_counter() - started) / (step - first + 1)
@@ -68,11 +62,11 @@ def train(stage: Stage, run: Path, validation: Validation | None = None) -> dict
                 with ema.applied_to(module):
                     record_validation(run, step + 1, validation.measure(), ema.state_dict())
             if (step + 1) % SAVE_EVERY == 0 or step == config.steps - 1:
-                save_checkpoint(run, learners, ema, step=step + 1)
+                save_checkpoint(run, learners, ema, guard, step=step + 1)
     return ema.state_dict()
 
 
-def _step(stage: Stage, main: Learner, step: int) -> tuple[bool, dict[str, float]]:
+def _step(stage: Stage, main: Learner, guard: StepGuard, step: int) -> tuple[bool, dict[str, float]]:
     """Take one guarded optimizer step at the scheduled learning rate; return (taken, values to log)."""
     config = stage.config
     factor = learning_rate_factor(step, config)
@@ -80,11 +74,12 @@ def _step(stage: Stage, main: Learner, step: int) -> tuple[bool, dict[str, float
         group["lr"] = config.learning_rate * factor
     before = [buffer.clone() for buffer in stage.module.buffers()]
     loss, parts = stage.loss(step)
-    finite, norm = main.step(loss, config.clip_norm)
-    if not finite:  # running averages have seen the spoiled step: take them back too
-        for buffer, value in zip(stage.module.buffers(), before, strict=True):
-            buffer.copy_(value)
-    return finite, {"loss": float(loss.detach()), "grad_norm": norm, **parts}
+    value = float(loss.detach())
+    taken, norm = (False, math.nan) if guard.is_spike(value) else main.step(loss, config.clip_norm)
+    if not taken:  # running averages have seen the spoiled step: take them back too
+        for buffer, earlier in zip(stage.module.buffers(), before, strict=True):
+            buffer.copy_(earlier)
+    return taken, {"loss": value, "grad_norm": norm, **parts}
 
 
 @contextmanager

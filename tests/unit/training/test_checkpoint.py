@@ -11,27 +11,29 @@ from toy_training import ToyStage, stage_config
 from linearsr.errors import TrainingError
 from linearsr.training.checkpoint import FILE_NAME, MAIN, load_checkpoint, save_checkpoint
 from linearsr.training.ema import EMA
+from linearsr.training.guards import StepGuard
 from linearsr.training.learner import Learner
 
 
 def fresh(build=lambda: nn.Linear(3, 2)):
     module = build()
     main = Learner(module, torch.optim.AdamW(module.parameters(), lr=0.1))
-    return {MAIN: main, **ToyStage(stage_config()).auxiliary}, EMA(module, 0.9)
+    return {MAIN: main, **ToyStage(stage_config()).auxiliary}, EMA(module, 0.9), StepGuard("toy")
 
 
 def trained(run, build=lambda: nn.Linear(3, 2)):
-    learners, ema = fresh(build)
+    learners, ema, guard = fresh(build)
     main = learners[MAIN]
     for step in range(3):
         main.step(main.module(torch.ones(1, 3, *(4, 4) * (build().weight.ndim == 4))).square().sum())
         ema.update(main.module, step)
-    save_checkpoint(run, learners, ema, step=3)
-    return learners, ema
+        guard.count(taken=step < 2, loss=0.5 + step, step=step)
+    save_checkpoint(run, learners, ema, guard, step=3)
+    return learners, ema, guard
 
 
-def tensors_of(learners, ema):
-    tensors = dict(ema.state_dict())
+def tensors_of(learners, ema, guard):
+    tensors = {**ema.state_dict(), "guard": guard.state()}
     for key, learner in learners.items():
         tensors |= {f"{key}{name}": value for name, value in learner.module.state_dict().items()}
         for name, parameter in learner.module.named_parameters():
@@ -64,21 +66,21 @@ def test_moments_return_in_the_memory_layout_of_their_parameter(tmp_path):
         return nn.Conv2d(3, 2, 3).to(memory_format=torch.channels_last)
 
     trained(tmp_path, build)
-    learners, ema = fresh(build)
-    load_checkpoint(tmp_path, learners, ema)
+    learners, ema, guard = fresh(build)
+    load_checkpoint(tmp_path, learners, ema, guard)
     weight = learners[MAIN].module.weight
     assert learners[MAIN].optimizer.state[weight]["exp_avg"].stride() == weight.stride()
     assert ema.shadow["weight"].stride() == weight.stride()
 
 
 def test_adam_counts_steps_of_each_parameter_by_itself(tmp_path):
-    learners, ema = fresh(lambda: nn.Linear(1, 1))
+    learners, ema, guard = fresh(lambda: nn.Linear(1, 1))
     module = learners[MAIN].module
     for used in (module.weight, module.weight, module.bias):
         learners[MAIN].step(used.sum())
-    save_checkpoint(tmp_path, learners, ema, step=3)
-    restored, ema = fresh(lambda: nn.Linear(1, 1))
-    load_checkpoint(tmp_path, restored, ema)
+    save_checkpoint(tmp_path, learners, ema, guard, step=3)
+    restored, *averages = fresh(lambda: nn.Linear(1, 1))
+    load_checkpoint(tmp_path, restored, *averages)
     module, state = restored[MAIN].module, restored[MAIN].optimizer.state
     assert (state[module.weight]["step"], state[module.bias]["step"]) == (2, 1)
 
@@ -139,8 +141,8 @@ def test_checkpoint_of_another_architecture_is_refused(tmp_path, build):
 
 
 def test_checkpoint_that_lacks_what_is_trained_alongside_is_refused(tmp_path):
-    learners, ema = fresh()
-    save_checkpoint(tmp_path, {MAIN: learners[MAIN]}, ema, step=1)
+    learners, ema, guard = fresh()
+    save_checkpoint(tmp_path, {MAIN: learners[MAIN]}, ema, guard, step=1)
     assert "another model or loss" in refused(tmp_path)
 
 

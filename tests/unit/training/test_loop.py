@@ -17,6 +17,10 @@ NAN, INFINITE = (lambda loss: loss * float("nan")), (lambda loss: (loss - loss.d
 """Spoilers: a loss that is not finite, and a finite one whose gradient is not."""
 
 
+def spike(loss):
+    return loss * 100
+
+
 @pytest.fixture(autouse=True)
 def _save_every_three_steps(monkeypatch):
     monkeypatch.setattr(linearsr.training.loop, "SAVE_EVERY", 3)
@@ -84,6 +88,33 @@ def test_three_spoiled_steps_in_a_row_stop_the_run(tmp_path, spoiler):
 def test_spoiled_steps_apart_do_not_stop_the_run(tmp_path):
     stage = ToyStage(stage_config(), spoil=dict.fromkeys((0, 1, 3, 4), NAN))
     assert all(torch.isfinite(value).all() for value in train(stage, tmp_path).values())
+
+
+def test_a_spike_is_left_out_once_there_is_a_median_to_tell_it_by(tmp_path):
+    """The weights after a spike at step 30 are those of a run whose step 30 was not finite: both are skipped."""
+    spiked, skipped = (ToyStage(stage_config(steps=31), spoil={30: spoiler}) for spoiler in (spike, NAN))
+    train(spiked, tmp_path / "spiked")
+    train(skipped, tmp_path / "skipped")
+    assert same(spiked.module.state_dict(), skipped.module.state_dict())
+    early = ToyStage(stage_config(steps=6), spoil={5: spike})
+    plain = ToyStage(stage_config(steps=5))
+    train(early, tmp_path / "early")
+    train(plain, tmp_path / "plain")
+    assert not same(early.module.state_dict(), plain.module.state_dict())
+
+
+def test_three_spikes_in_a_row_stop_the_run(tmp_path):
+    stage = ToyStage(stage_config(steps=40), spoil=dict.fromkeys((30, 31, 32), spike))
+    with pytest.raises(TrainingError, match="step 32 of toy were unusable"):
+        train(stage, tmp_path)
+
+
+def test_resume_remembers_what_a_spike_is_measured_by(tmp_path):
+    whole = ToyStage(stage_config(steps=36), spoil={33: spike})
+    expected = train(whole, tmp_path / "whole")
+    with pytest.raises(InterruptedRunError):
+        train(StopAt(ToyStage(stage_config(steps=36), spoil={33: spike}), 32), tmp_path / "parts")
+    assert same(train(ToyStage(stage_config(steps=36), spoil={33: spike}), tmp_path / "parts"), expected)
 
 
 def test_learning_rate_warms_up_then_falls_to_its_final_share():
