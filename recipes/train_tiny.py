@@ -29,7 +29,7 @@ from linearsr.pipeline import SRPipeline
 from linearsr.training.loop import train
 from linearsr.training.objective import ImageLoss, ImageLossWeights
 from linearsr.training.stages import AutoencoderStage, FlowStage, LatentMix, PolishStage, Stage, StageConfig
-from linearsr.training.validation import Validation, ValidationSet, find_run_knee, load_snapshot
+from linearsr.training.validation import Validation, ValidationSet, at_every_t, find_run_knee, load_snapshot
 
 BASE = StageConfig(name="base", steps=1800, batch=8, lr_side=32, learning_rate=5e-4, warmup=100, clip_norm=0.5, seed=1)
 AUTOENCODER = StageConfig(name="autoencoder", steps=700, batch=8, lr_side=32, learning_rate=5e-4, clip_norm=0.5, seed=5)
@@ -41,7 +41,7 @@ EXPERT = StageConfig(
 POLISH = StageConfig(name="polish", steps=2600, batch=4, lr_side=48, learning_rate=2e-4, clip_norm=0.5, seed=4)
 BASE_LOSS = ImageLossWeights(l1=1.0, lpips=0.2)
 AUTOENCODER_LOSS = ImageLossWeights(l1=1.0, lpips=0.2, texture=0.02)
-POLISH_LOSS = ImageLossWeights(l1=1.0, lpips=0.25, texture=0.01, dists=0.35, dists_samples=1, adversarial=0.005)
+POLISH_LOSS = ImageLossWeights(l1=1.0, lpips=0.2, texture=0.005, grid=1.0, dists=0.4, dists_samples=1, adversarial=0.01)
 
 
 def main() -> None:
@@ -63,7 +63,7 @@ def main() -> None:
     run(AutoencoderStage(AUTOENCODER, autoencoder, pool, loss, LatentMix(intact=0.5, noised=0.4)), "autoencoder")
     transformer = LinearTransformer(TransformerConfig())
     fixed = _validation_set(arguments.photos, arguments.perceptual)
-    validation = Validation(every=VALIDATE_EVERY, measure=lambda: fixed.score(transformer, autoencoder))
+    validation = Validation(every=VALIDATE_EVERY, measure=lambda: fixed.score(at_every_t(transformer), autoencoder))
     run(FlowStage(FLOW, transformer, autoencoder, pool, TimestepDensity()), "flow", validation)
     knee, start = find_run_knee(arguments.run / "flow")
     print(f"experts start from step {start}: {knee.reason}")
@@ -74,7 +74,8 @@ def main() -> None:
         low, high = experts.config.interval(index)
         run(FlowStage(EXPERT, expert, autoencoder, pool, TimestepDensity(low=low, high=high)), f"expert{index + 1}")
     polish = PolishStage(POLISH, autoencoder, experts, pool, ImageLoss(POLISH_LOSS, arguments.perceptual))
-    run(polish, "polish")
+    validation = Validation(every=200, measure=lambda: fixed.score(experts, autoencoder))
+    run(polish, "polish", validation)
     SRPipeline(autoencoder, experts, name="tiny").save_pretrained(arguments.out, compact=True)
     (arguments.run / "timings.json").write_text(json.dumps(timings, indent=2), encoding="utf-8")
 

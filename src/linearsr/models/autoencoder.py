@@ -102,8 +102,8 @@ class Encoder(nn.Module):
         native, half, quarter, eighth = config.widths
         head = nn.Conv2d(eighth, config.latent_channels, 1)
         # The learned part starts silent: the first latents are texture energies, which the decoder can use at once.
-        nn.init.zeros_(head.weight)
-        nn.init.zeros_(head.bias)
+        for parameter in head.parameters():
+            nn.init.zeros_(parameter)
         self.net = nn.Sequential(
             nn.PixelUnshuffle(SCALE),
             nn.Conv2d(3 * SCALE**2, native, 3, padding=1),

@@ -1,6 +1,6 @@
 """Losses of the stages.
 
-decoder:      L1 + a LPIPS + b texture energy + c DISTS + d adversarial (hinge)
+decoder:      L1 + a LPIPS + b texture energy + c grid + d DISTS + e adversarial (hinge)
 transformer:  E || v_theta(z_t, t, x_lr) - (z_1 - z_0) ||^2
 """
 
@@ -27,6 +27,7 @@ class ImageLossWeights:
     l1: float = 1.0
     lpips: float = 0.0
     texture: float = 0.0
+    grid: float = 0.0
     dists: float = 0.0
     dists_samples: int = 2
     adversarial: float = 0.0
@@ -58,6 +59,8 @@ class ImageLoss:
             parts["lpips"] = self.lpips(x, y).mean()
         if weights.texture:
             parts["texture"] = F.l1_loss(texture_energy(output), texture_energy(target))
+        if weights.grid:
+            parts["grid"] = F.l1_loss(grid_pattern(x), grid_pattern(y))
         if weights.dists:
             n = weights.dists_samples
             parts["dists"] = self.dists(x[:n], y[:n]).mean()
@@ -70,6 +73,19 @@ class ImageLoss:
     def _train_discriminator(self, fake: Tensor, real: Tensor) -> None:
         loss = F.relu(1 + self.discriminator(fake)).mean() + F.relu(1 - self.discriminator(real)).mean()
         self._critic.step(loss)
+
+
+def grid_pattern(image: Tensor, period: int = 4, window: int = 32) -> Tensor:
+    """What repeats with ``period`` in each ``window``: (B, C, H, W) -> (B, C, H/window, period, W/window, period).
+
+    The mean over the repeats, less the window's own mean. Photos have next to none of it; decoders that shuffle pixels
+    do, and LPIPS does not mind: its first layer has a stride of 4, so a pattern of that period looks constant to it.
+    """
+    repeats = window // period
+    *lead, height, width = image.shape
+    cells = image.reshape(*lead, height // window, repeats, period, width // window, repeats, period)
+    pattern = cells.mean((-5, -2))
+    return pattern - pattern.mean((-3, -1), keepdim=True)
 
 
 def velocity_loss(predicted: Tensor, target: Tensor) -> Tensor:

@@ -25,6 +25,8 @@ from linearsr.models.experts import BOUNDARIES
 from linearsr.models.perceptual import LPIPS
 from linearsr.training.esgf import Knee, find_knee
 
+LRVelocity = Callable[[Tensor, float, Tensor], Tensor]
+"""(latent, t, LR image) -> velocity; an ExpertTransformer is one."""
 CURVES_NAME = "validation.jsonl"
 
 
@@ -51,18 +53,26 @@ class ValidationSet:
         return cls(lr.contiguous(memory_format=torch.channels_last), hr, lpips)
 
     @torch.no_grad()
-    def score(self, transformer: nn.Module, autoencoder: Autoencoder) -> dict[str, float]:
-        """PSNR and LPIPS of what one transformer, sampled in the default four steps, and the decoder make of the LR."""
+    def score(self, velocity: LRVelocity, autoencoder: Autoencoder) -> dict[str, float]:
+        """PSNR and LPIPS of the full output: a latent sampled in the default four steps, then decoded."""
         shape = (len(self.lr), autoencoder.config.latent_channels, *(side // LR_STRIDE for side in self.lr.shape[-2:]))
         z1 = noise(shape, torch.Generator().manual_seed(0))
-        latent = sample(
-            lambda z, t: transformer(z, z.new_full((len(z),), t), self.lr), z1, plan_timesteps(4, BOUNDARIES)
-        )
+        latent = sample(lambda z, t: velocity(z, t, self.lr), z1, plan_timesteps(4, BOUNDARIES))
         output = autoencoder.decode(latent, self.lr).clamp(-1, 1) / 2 + 0.5
         target = self.hr / 2 + 0.5
         errors = F.mse_loss(output, target, reduction="none").mean((1, 2, 3))
         lpips = torch.cat([self.lpips(x[None], y[None]) for x, y in zip(output, target, strict=True)])
         return {"psnr": float((-10 * errors.log10()).mean()), "lpips": float(lpips.mean())}
+
+
+def at_every_t(transformer: nn.Module) -> LRVelocity:
+    """Let one transformer, which takes a (B,) tensor of timesteps, serve the whole of t."""
+
+    def velocity(z: Tensor, t: float, lr: Tensor) -> Tensor:
+        v: Tensor = transformer(z, z.new_full((len(z),), t), lr)
+        return v
+
+    return velocity
 
 
 def record_validation(run: Path, step: int, values: dict[str, float], weights: dict[str, Tensor]) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from small_models import photo
 
-from linearsr.training.objective import ImageLoss, ImageLossWeights, velocity_loss
+from linearsr.training.objective import ImageLoss, ImageLossWeights, grid_pattern, velocity_loss
 
 EVERYTHING = ImageLossWeights(l1=1.0, lpips=0.3, dists=0.2, dists_samples=1, adversarial=0.1)
 
@@ -58,3 +58,13 @@ def test_output_that_is_not_finite_never_reaches_the_discriminator(perceptual):
 
 def test_velocity_loss_is_the_mean_squared_error():
     assert velocity_loss(torch.full((1, 2, 3, 3), 3.0), torch.ones(1, 2, 3, 3)) == 4
+
+
+def test_grid_pattern_is_what_repeats_with_the_period():
+    x = torch.arange(64.0).expand(1, 1, 64, 64)
+    stripes = 0.3 * (x % 4 == 0)
+    assert grid_pattern(stripes).abs().max() > 0.2
+    assert grid_pattern(torch.full((1, 3, 64, 64), 0.7)).abs().max() < 1e-6
+    texture = torch.rand(1, 1, 512, 512, generator=torch.Generator().manual_seed(0))
+    assert grid_pattern(texture).abs().mean() < 0.1 * texture.std()
+    assert grid_pattern(0.3 * (x % 3 == 0)).abs().mean() < 0.5 * grid_pattern(stripes).abs().mean()

@@ -12,6 +12,7 @@ from linearsr.models.perceptual import LPIPS
 from linearsr.training.validation import (
     CURVES_NAME,
     ValidationSet,
+    at_every_t,
     find_run_knee,
     load_snapshot,
     read_curves,
@@ -39,10 +40,11 @@ def oscillating(calm=12, rough=12):
 
 def test_score_is_a_pure_function_of_the_weights_and_leaves_no_gradient(fixed):
     transformer, autoencoder = small_transformer(), small_autoencoder()
-    first, again = (fixed.score(transformer, autoencoder) for _ in range(2))
+    velocity = at_every_t(transformer)
+    first, again = (fixed.score(velocity, autoencoder) for _ in range(2))
     assert first == again
     assert first.keys() == {"psnr", "lpips"}
-    assert fixed.score(small_transformer(1), autoencoder) != first
+    assert fixed.score(at_every_t(small_transformer(1)), autoencoder) != first
     assert all(parameter.grad is None for parameter in transformer.parameters())
 
 
@@ -51,7 +53,7 @@ def test_score_tells_a_good_output_from_a_bad_one(fixed):
     for model, bias in ((good, 0.0), (bad, 0.5)):
         torch.nn.init.zeros_(model.decoder.tail[-1].weight)
         torch.nn.init.constant_(model.decoder.tail[-1].bias, bias)
-    good, bad = (fixed.score(transformer, model) for model in (good, bad))
+    good, bad = (fixed.score(at_every_t(transformer), model) for model in (good, bad))
     assert good["psnr"] > bad["psnr"] + 3
     assert 10 < good["psnr"] < 45
 
