@@ -16,7 +16,7 @@ from pathlib import Path
 from string import Template
 
 METRICS = {"psnr_y": "PSNR", "ssim_y": "SSIM", "lpips_alex": "LPIPS", "dists": "DISTS", "niqe": "NIQE"}
-STAGES = ("autoencoder", "flow", "expert1", "expert2", "expert3", "expert4", "polish")
+STAGES = ("base", "autoencoder", "flow", "expert1", "expert2", "expert3", "expert4", "polish")
 CARD = Template("""# $name
 
 The embedded default of LinearSR: ×4 super-resolution on a CPU. Made by `recipes/model_card.py` from the run itself.

@@ -41,7 +41,7 @@ EXPERT = StageConfig(
 POLISH = StageConfig(name="polish", steps=2600, batch=4, lr_side=48, learning_rate=2e-4, clip_norm=0.5, seed=4)
 BASE_LOSS = ImageLossWeights(l1=1.0, lpips=0.2)
 AUTOENCODER_LOSS = ImageLossWeights(l1=1.0, lpips=0.2, texture=0.02)
-POLISH_LOSS = ImageLossWeights(l1=1.0, lpips=0.2, texture=0.005, grid=1.0, dists=0.4, dists_samples=1, adversarial=0.01)
+POLISH_LOSS = ImageLossWeights(l1=2.0, lpips=0.2, grid=1.0, dists=0.3, dists_samples=1, adversarial=0.01)
 
 
 def main() -> None:
