@@ -16,7 +16,7 @@ from linearsr.cli.main import VERBS, cli
 def render() -> str:
     """Return the help page of every verb, 100 columns wide."""
     pages = ["# Command line\n\nMade by `make docs` from the commands themselves.\n"]
-    root = click.Context(cli, info_name="linearsr", terminal_width=100)
+    root = cli.make_context("linearsr", [], resilient_parsing=True, terminal_width=100)
     for verb in VERBS:
         command = cli.get_command(root, verb)
         assert command is not None, verb
