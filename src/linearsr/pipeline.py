@@ -20,11 +20,11 @@ from linearsr.devices import choose_device, choose_precision
 from linearsr.diffusion.sampler import noise, plan_timesteps, sample
 from linearsr.errors import DeviceError, InputError
 from linearsr.hub import COMPACT, EXACT, ModelParts, find_model, load_model, save_model
-from linearsr.imaging.codec import resize
 from linearsr.imaging.color import fix_color
 from linearsr.imaging.convert import to_picture, to_pil
 from linearsr.imaging.limits import CLI_LIMITS
 from linearsr.imaging.picture import Picture, Samples, from_unit, to_unit
+from linearsr.imaging.resize import resize
 from linearsr.memory import AUTO_TILE, choose_tile
 from linearsr.models.autoencoder import LR_STRIDE, SCALE, Autoencoder
 from linearsr.models.experts import ExpertTransformer

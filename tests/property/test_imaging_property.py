@@ -10,11 +10,12 @@ from hypothesis.extra import numpy as arrays
 
 from linearsr.errors import ImageError, LinearSRError
 from linearsr.files import fit
-from linearsr.imaging.codec import decode, encode, resize
+from linearsr.imaging.codec import decode, encode
 from linearsr.imaging.convert import to_picture, to_pil
 from linearsr.imaging.formats import OUTPUTS
 from linearsr.imaging.limits import CLI_LIMITS
 from linearsr.imaging.picture import Picture, from_unit
+from linearsr.imaging.resize import resize
 from linearsr.request import UpscaleRequest
 
 laws = settings(max_examples=60, deadline=None, database=None)

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-import PIL.Image
 import pyvips
 from numpy.typing import NDArray
 
 from linearsr.errors import ConfigError, ImageError, InputError, OutputError
 from linearsr.imaging.formats import PNG, SNIFF_BYTES, InputFormat, OutputFormat, check_png, sniff
 from linearsr.imaging.limits import CLI_LIMITS, Limits
-from linearsr.imaging.picture import Metadata, Picture, Samples
+from linearsr.imaging.picture import Metadata, Picture
 
 pyvips.cache_set_max(0)  # every image is read once; a cache would only hold memory and stale files
 
@@ -113,22 +112,6 @@ def encode(picture: Picture, form: OutputFormat, *, quality: int = 95) -> bytes:
             f"the result cannot be saved as {form.name} ({_reason(error)})",
             remedy="try --metadata strip or --format png",
         ) from error
-
-
-def resize(samples: Samples, width: int, height: int) -> Samples:
-    """Resize (H, W, C) or (H, W) samples with a Lanczos filter, clipping instead of wrapping at black and white.
-
-    Pillow does it, in float32: libvips enlarges with a bicubic filter and half a pixel off centre.
-    """
-    if samples.shape[:2] == (height, width):
-        return samples
-    planes = samples.reshape(*samples.shape[:2], -1)
-    resized = np.empty((height, width, planes.shape[2]), samples.dtype)
-    for channel in range(planes.shape[2]):
-        plane = PIL.Image.fromarray(planes[..., channel].astype(np.float32))
-        values = np.asarray(plane.resize((width, height), PIL.Image.Resampling.LANCZOS))
-        resized[..., channel] = np.clip(np.round(values), 0, np.iinfo(samples.dtype).max)
-    return resized.reshape(height, width, *samples.shape[2:])
 
 
 def _open(source: ImageSource, limits: Limits) -> tuple[InputFormat, pyvips.Image]:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from imaging_samples import noise
 
-from linearsr.imaging.codec import resize
+from linearsr.imaging.resize import resize
 
 SIDES = (1, 2, 3, 8, 17, 50)
 
