@@ -11,8 +11,7 @@ import numpy as np
 import PIL.Image
 import pytest
 from recipes_folder import load_recipe
-from safetensors.torch import save_file
-from small_models import AUTOENCODER, TRANSFORMER, alexnet_weights, dists_heads, photo, seeded, vgg_weights
+from small_models import AUTOENCODER, TRANSFORMER, photo
 
 from linearsr.data.photos import is_validation
 from linearsr.pipeline import SRPipeline
@@ -40,15 +39,6 @@ def shards(tmp_path):
         writer = csv.writer(stream)
         writer.writerow(("name", "source", "licence", "original"))
         writer.writerows((name, "camera", "CC0", f"{name}.jpg") for name in chosen)
-    return folder
-
-
-@pytest.fixture
-def perceptual(tmp_path):
-    folder = tmp_path / "perceptual"
-    folder.mkdir()
-    for name, build in (("lpips_alexnet", alexnet_weights), ("lpips_vgg16", vgg_weights), ("dists", dists_heads)):
-        save_file(seeded(0, build), folder / f"{name}.safetensors")
     return folder
 
 

@@ -14,6 +14,7 @@ from linearsr.errors import LinearSRError
 VERBS = {
     "upscale": "Enlarge photos.",
     "compare": "Put the input and results side by side.",
+    "eval": "Measure results against references.",
     "knee": "Find where a training run should have been left.",
     "models": "List the models inside the package.",
     "doctor": "Check this machine and the installation.",

@@ -2,21 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from safetensors.torch import save_file
-from small_models import alexnet_weights, dists_heads, photo, seeded, vgg_weights
+from small_models import photo
 
 from linearsr.data.loader import PairPool, build_pool
 from linearsr.data.photos import Photo
-
-
-@pytest.fixture(scope="session")
-def perceptual(tmp_path_factory):
-    """A folder with the perceptual trunks, of random weights."""
-    folder = tmp_path_factory.mktemp("perceptual")
-    builders = {"lpips_alexnet": alexnet_weights, "lpips_vgg16": vgg_weights, "dists": dists_heads}
-    for name, build in builders.items():
-        save_file(seeded(0, build), folder / f"{name}.safetensors")
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,17 @@
+"""Fixtures that several folders of tests share."""
+
+from __future__ import annotations
+
+import pytest
+from safetensors.torch import save_file
+from small_models import alexnet_weights, dists_heads, seeded, vgg_weights
+
+
+@pytest.fixture(scope="session")
+def perceptual(tmp_path_factory):
+    """A folder with the perceptual trunks, of random weights."""
+    folder = tmp_path_factory.mktemp("perceptual")
+    builders = {"lpips_alexnet": alexnet_weights, "lpips_vgg16": vgg_weights, "dists": dists_heads}
+    for name, build in builders.items():
+        save_file(seeded(0, build), folder / f"{name}.safetensors")
+    return folder
