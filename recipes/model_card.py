@@ -51,6 +51,9 @@ look at during development, never to train. Higher is better for PSNR and SSIM, 
 |---|$rule|
 $scores
 
+"mean latent" is the same decoder with the transformer switched off (`recipes/ablate_latent.py`). Where its row equals
+the model's, the sampled latent adds nothing that these numbers can tell; `docs/log.md` says why.
+
 ## Limits
 
 - Trained for about an hour and a half on two CPU cores: a first set of weights, not the method's ceiling. It is not

@@ -38,10 +38,10 @@ VALIDATE_EVERY = 35
 EXPERT = StageConfig(
     name="expert", steps=120, batch=16, lr_side=64, learning_rate=3e-4, warmup=20, ema_decay=0.98, seed=3
 )
-POLISH = StageConfig(name="polish", steps=2600, batch=4, lr_side=48, learning_rate=2e-4, clip_norm=0.5, seed=4)
+POLISH = StageConfig(name="polish", steps=2200, batch=4, lr_side=48, learning_rate=2e-4, clip_norm=0.5, seed=4)
 BASE_LOSS = ImageLossWeights(l1=1.0, lpips=0.2)
 AUTOENCODER_LOSS = ImageLossWeights(l1=1.0, lpips=0.2, texture=0.02)
-POLISH_LOSS = ImageLossWeights(l1=2.0, lpips=0.2, grid=1.0, dists=0.3, dists_samples=1, adversarial=0.01)
+POLISH_LOSS = ImageLossWeights(l1=3.0, lpips=0.2, grid=4.0, dists=0.3, dists_samples=1, adversarial=0.01)
 
 
 def main() -> None:
