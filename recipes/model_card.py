@@ -59,7 +59,7 @@ the model's, the sampled latent adds nothing that these numbers can tell; `docs/
 - Trained for about an hour and a half on two CPU cores: a first set of weights, not the method's ceiling. It is not
   the paper's model, and its scores are not comparable with the paper's.
 - It sharpens edges and textures; it does not invent faces or letters, and small text stays as legible as the input.
-- Heavy noise and strong JPEG blocks are only partly removed.
+- Heavy noise and strong JPEG blocks are hardly removed, and the grain of a noisy scan is sharpened with the rest.
 
 ## Licence
 
