@@ -33,14 +33,15 @@ pixels.
 
 ## Training
 
-$photos photos of $sources sources under free licences (`SOURCES.csv`), $held_out of them held out for validation.
+$photos crops of photos from $sources sources under free licences (`SOURCES.csv`), $held_out of them held out for validation.
 `recipes/train_tiny.py` on two CPU cores; every stage starts from the one before it.
 
 | stage | steps | hours | first loss | last loss |
 |---|---|---|---|---|
 $stages
 
-Losses are means over the first and last tenth of each stage's log.
+Losses are means over the first and last tenth of each stage's log; in the polish its weights were raised on the way
+(`docs/log.md`).
 
 ## Scores
 
