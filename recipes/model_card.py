@@ -33,8 +33,8 @@ pixels.
 
 ## Training
 
-$photos crops of photos from $sources sources under free licences (`SOURCES.csv`), $held_out of them held out for validation.
-`recipes/train_tiny.py` on two CPU cores; every stage starts from the one before it.
+$photos crops of photos from $sources sources under free licences (`SOURCES.csv`), $held_out of them held out for
+validation. `recipes/train_tiny.py` on two CPU cores; every stage starts from the one before it.
 
 | stage | steps | hours | first loss | last loss |
 |---|---|---|---|---|
