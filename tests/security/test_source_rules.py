@@ -99,6 +99,6 @@ def test_verb_table_imports_only_listed_verbs_of_its_own_package():
     assert source.index("if cmd_name not in VERBS") < source.index("import_module(f")
 
 
-def test_every_shipped_data_file_is_safetensors_or_json():
+def test_every_shipped_data_file_is_safetensors_json_or_a_text_to_read():
     suffixes = {path.suffix for path in (ROOT / "weights").rglob("*") if path.is_file()}
-    assert suffixes <= {".safetensors", ".json", ".md"}
+    assert suffixes <= {".safetensors", ".json", ".md", ".csv"}
