@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from safetensors.torch import save_file
-from small_models import alexnet_weights, dists_heads, seeded, vgg_weights
+from small_models import alexnet_weights, dists_heads, seeded, small_pipeline, vgg_weights
 
 
 @pytest.fixture(scope="session")
@@ -14,4 +14,12 @@ def perceptual(tmp_path_factory):
     builders = {"lpips_alexnet": alexnet_weights, "lpips_vgg16": vgg_weights, "dists": dists_heads}
     for name, build in builders.items():
         save_file(seeded(0, build), folder / f"{name}.safetensors")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory):
+    """Folder of a small model with random weights."""
+    folder = tmp_path_factory.mktemp("model")
+    small_pipeline().save_pretrained(folder)
     return folder

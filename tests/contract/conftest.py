@@ -1,15 +1,7 @@
 import pytest
-from small_models import photo, small_pipeline
+from small_models import photo
 
 from linearsr.cli.main import run
-
-
-@pytest.fixture(scope="session")
-def model(tmp_path_factory):
-    """Folder of a small model with random weights."""
-    folder = tmp_path_factory.mktemp("model")
-    small_pipeline().save_pretrained(folder)
-    return folder
 
 
 @pytest.fixture

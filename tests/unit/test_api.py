@@ -3,20 +3,13 @@ from __future__ import annotations
 import numpy as np
 import PIL.Image
 import pytest
-from small_models import photo, small_pipeline
+from small_models import photo
 
 import linearsr
 import linearsr.api
 from linearsr.errors import InputError, OutputError
 from linearsr.files import LossWarning
 from linearsr.imaging.codec import decode
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("model")
-    small_pipeline().save_pretrained(folder)
-    return folder
 
 
 @pytest.fixture

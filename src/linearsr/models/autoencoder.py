@@ -4,8 +4,8 @@
     x = up4(x_lr) + D(z, P(x_lr))                       decoder; P is the feature pyramid of the native LR
 
 P holds LR features at 1, 1/2, 1/4 and 1/8 of the LR side. The latent enters at the 1/8 level (the latent grid) and each
-level of the decoder adds the pyramid features of its own resolution. There is no attention and no spatial statistic
-anywhere, so the receptive field is finite.
+level of the decoder adds the pyramid features of its own resolution. There is no attention and, in use, no statistic
+over space, so the receptive field is finite.
 
 Legend: B batch, C latent channels, H x W latent grid; HR image (B, 3, 32H, 32W), LR image (B, 3, 8H, 8W), both
 in [-1, 1].
@@ -77,8 +77,8 @@ class Downsample(nn.Sequential):
 class Standardize(nn.Module):
     """Zero mean and unit variance per channel: by the batch in training, by running averages in use.
 
-    A channel cannot go silent: whatever little it varies is stretched to unit variance. (A norm over channels lets the
-    encoder collapse to one constant vector, since the decoder does well without it: docs/log.md.)
+    A channel cannot go silent: what little it varies, above the norm's epsilon, is stretched to unit variance. (A norm
+    over channels lets the encoder collapse to one constant vector: the decoder does well without it, see docs/log.md.)
     """
 
     mean: Tensor

@@ -53,7 +53,6 @@ def test_the_knee_is_found_within_a_sample_on_1200_curves():
                 found = find_knee(curves)
                 if found.index is None or abs(found.index - knee) > 1:
                     missed.append((shape, swing, samples, knee, found))
-    print(len(missed))
     assert len(missed) <= 60, missed
 
 
@@ -67,7 +66,6 @@ def test_no_knee_is_claimed_on_1200_curves_without_one():
             found = find_knee(metrics(rng, rising, samples, until, shape, noise))
             if found.index is not None:
                 claimed.append((shape, samples, until, found))
-    print(len(claimed))
     assert len(claimed) <= 2, claimed
 
 
