@@ -2,7 +2,8 @@
 
 Holds the step, the guard's memory, the module, the EMA and AdamW's state, and the same of what a stage trains alongside
 (a discriminator); a SHA-256 of it all lies in the file's metadata. Everything random in a stage is a pure function of
-(seed, step), so nothing else is needed to continue.
+(seed, step, place in the batch), so nothing else is needed to continue. The main process writes whole tensors, whether
+ranks hold copies or shares, and every rank reads them: the number of ranks may change in between.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from linearsr.errors import TrainingError
 from linearsr.imaging.atomic import write_atomically
+from linearsr.training import distributed
 from linearsr.training.ema import EMA
 from linearsr.training.guards import StepGuard
 from linearsr.training.learner import Learner
@@ -30,35 +32,41 @@ _MOMENTS = {"adam_step": "step", "exp_avg": "exp_avg", "exp_avg_sq": "exp_avg_sq
 
 
 def save_checkpoint(run: Path, learners: Mapping[str, Learner], ema: EMA, guard: StepGuard, *, step: int) -> None:
-    """Write the state after ``step`` steps of the loop; ``ema`` follows the learner named ``MAIN``."""
+    """Write the state after ``step`` steps of the loop; ``ema`` follows the learner named ``MAIN``.
+
+    To be called on every rank.
+    """
     tensors = {"step": torch.tensor(step), "guard": guard.state()}
     tensors |= {f"ema/{name}": value for name, value in ema.state_dict().items()}
     for key, learner in learners.items():
         tensors |= {f"{_prefix(key)}{name}": value for name, value in _state_of(learner).items()}
-    tensors = {name: value.detach().clone().contiguous() for name, value in tensors.items()}
-    payload = save(tensors, metadata={"sha256": _digest(tensors)})
-    write_atomically(run / FILE_NAME, payload, overwrite=True)
+    tensors = distributed.collect(tensors)
+    if distributed.is_main():
+        payload = save(tensors, metadata={"sha256": _digest(tensors)})
+        write_atomically(run / FILE_NAME, payload, overwrite=True)
 
 
 def load_checkpoint(run: Path, learners: Mapping[str, Learner], ema: EMA, guard: StepGuard) -> int:
-    """Restore the state saved in ``run`` and return its step, or 0 when there is none.
+    """Restore the state saved in ``run`` and return its step, or 0 when there is none. To be called on every rank.
 
     Raises:
-        TrainingError: if the checkpoint is damaged or of another architecture.
+        TrainingError: if the checkpoint is damaged or of another architecture, or ranks find different ones.
     """
-    for unfinished in run.glob(f".{FILE_NAME}.*.part"):  # what a kill during a save leaves behind
-        unfinished.unlink()
     path = run / FILE_NAME
-    if not path.exists():
+    if distributed.is_main():
+        for unfinished in run.glob(f".{FILE_NAME}.*.part"):  # what a kill during a save leaves behind
+            unfinished.unlink()
+    step, tensors = _read(path) if path.exists() else (0, {})
+    distributed.check_same(step, f"the step of {path}")
+    if not tensors:
         return 0
-    step, tensors = _read(path)
     try:
         for key, learner in learners.items():
             _restore(learner, _part(tensors, _prefix(key)))
     except RuntimeError as error:
         raise TrainingError(f"{path} is of another model or loss", remedy="use a fresh run folder") from error
     for name, value in _part(tensors, "ema/").items():
-        ema.shadow[name].copy_(value)
+        ema.shadow[name].copy_(distributed.placed_like(value, ema.shadow[name]))
     guard.restore(tensors["guard"])
     return step
 
@@ -73,14 +81,19 @@ def _state_of(learner: Learner) -> dict[str, Tensor]:
 
 
 def _restore(learner: Learner, tensors: Mapping[str, Tensor]) -> None:
-    learner.module.load_state_dict(_part(tensors, "module/"))
+    own = learner.module.state_dict()
+    saved = _part(tensors, "module/").items()
+    learner.module.load_state_dict(
+        {name: distributed.placed_like(value, own.get(name, value)) for name, value in saved}
+    )
     for name, parameter in learner.module.named_parameters():
         if f"adam_step/{name}" not in tensors:
             continue
         state = {"step": tensors[f"adam_step/{name}"]}
         for moment in ("exp_avg", "exp_avg_sq"):
             # In the parameter's own memory layout: with another one AdamW's arithmetic may round differently.
-            state[moment] = torch.empty_like(parameter).copy_(tensors[f"{moment}/{name}"]).detach()
+            value = distributed.placed_like(tensors[f"{moment}/{name}"], parameter)
+            state[moment] = torch.empty_like(parameter).copy_(value).detach()
         learner.optimizer.state[parameter] = state
 
 

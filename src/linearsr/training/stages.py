@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,6 +21,7 @@ from linearsr.diffusion.sampler import noise, plan_timesteps, sample
 from linearsr.models.autoencoder import LR_STRIDE, Autoencoder
 from linearsr.models.experts import ExpertTransformer
 from linearsr.models.transformer import LinearTransformer
+from linearsr.training.distributed import own_draw, own_share
 from linearsr.training.learner import Learner
 from linearsr.training.objective import ImageLoss, velocity_loss
 
@@ -66,10 +68,9 @@ class LatentMix:
 
     def apply(self, latent: Tensor, generator: torch.Generator) -> Tensor:
         """Return the (B, C, H, W) latents, each kept, noised with a strength drawn from [0, 1), or dropped."""
-        shape = (len(latent), 1, 1, 1)
-        draw = torch.rand(shape, generator=generator)
-        strength = torch.rand(shape, generator=generator) * (draw >= self.intact)
-        noisy = latent + strength * noise(latent.shape, generator)
+        draw = own_draw(lambda n: torch.rand((n, 1, 1, 1), generator=generator), len(latent))
+        strength = own_draw(lambda n: torch.rand((n, 1, 1, 1), generator=generator), len(latent))
+        noisy = latent + strength * (draw >= self.intact) * _noise(len(latent), latent.shape[1:], generator)
         return noisy * (draw < self.intact + self.noised)
 
 
@@ -110,7 +111,8 @@ class FlowStage:
         generator = torch.Generator().manual_seed(self.config.seed * 7919 + step)
         with torch.no_grad():
             z0 = self._autoencoder.encode(hr)
-        loss = flow_loss(self.module, z0, self._density.sample(len(z0), generator), lr, generator)
+        t = own_draw(lambda n: self._density.sample(n, generator), len(z0))
+        loss = flow_loss(self.module, z0, t, lr, generator)
         return loss, {"velocity": float(loss.detach())}
 
 
@@ -151,7 +153,7 @@ class PolishStage:
     def _sample(self, lr: Tensor, step: int, generator: torch.Generator) -> Tensor:
         config = self._experts.config
         channels = self._autoencoder.config.latent_channels
-        z1 = noise((len(lr), channels, lr.shape[-2] // LR_STRIDE, lr.shape[-1] // LR_STRIDE), generator)
+        z1 = _noise(len(lr), (channels, lr.shape[-2] // LR_STRIDE, lr.shape[-1] // LR_STRIDE), generator)
         timesteps = plan_timesteps(self.STEP_COUNTS[step % len(self.STEP_COUNTS)], config.boundaries)
         return sample(lambda z, t: self._experts(z, t, lr), z1, timesteps)
 
@@ -160,16 +162,22 @@ class PolishStage:
         low, high = self._experts.config.interval(index)
         with torch.no_grad():
             z0 = self._autoencoder.encode(hr)
-        t = TimestepDensity(low=low, high=high).sample(len(z0), generator)
+        t = own_draw(lambda n: TimestepDensity(low=low, high=high).sample(n, generator), len(z0))
         return flow_loss(self._experts.experts[index], z0, t, lr, generator)
 
 
 def flow_loss(transformer: nn.Module, z0: Tensor, t: Tensor, lr: Tensor, generator: torch.Generator) -> Tensor:
     """Flow-matching loss of clean latents (B, C, H, W) at timesteps (B,), with fresh noise from ``generator``."""
-    z1 = noise(z0.shape, generator)
+    z1 = _noise(len(z0), z0.shape[1:], generator)
     return velocity_loss(transformer(interpolate(z0, z1, t), t, lr), velocity(z0, z1))
 
 
+def _noise(count: int, shape: Sequence[int], generator: torch.Generator) -> Tensor:
+    return own_draw(lambda n: noise((n, *shape), generator), count)
+
+
 def _crops(pool: PairPool, config: StageConfig, step: int) -> tuple[Tensor, Tensor]:
-    lr, hr = pool.batch(step, seed=config.seed, size=config.batch, lr_side=config.lr_side)
+    """This rank's share of the step's batch."""
+    batch = pool.batch(step, seed=config.seed, size=config.batch, lr_side=config.lr_side)
+    lr, hr = (own_share(images) for images in batch)
     return lr.contiguous(memory_format=torch.channels_last), hr.contiguous(memory_format=torch.channels_last)
