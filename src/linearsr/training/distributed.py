@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
@@ -47,19 +47,21 @@ def joined() -> Iterator[None]:
     Raises:
         ConfigError: if the environment names several processes but not how to reach them.
     """
-    if os.environ.get("WORLD_SIZE", "1") == "1":
+    world_size = os.environ.get("WORLD_SIZE", "1")
+    if world_size == "1":
         yield
         return
     on_gpus = torch.cuda.is_available()
     try:
-        if on_gpus:
-            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        device = torch.cuda.device(int(os.environ["LOCAL_RANK"])) if on_gpus else nullcontext()
         # Scalars that ranks agree on lie on the CPU; only tensors of the model travel between GPUs.
         dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpus else "gloo")
     except (KeyError, ValueError) as error:
-        raise ConfigError(f"the environment is not that of torchrun: {error}", remedy="use torchrun") from error
+        remedy = "start it with torchrun, or unset WORLD_SIZE"
+        raise ConfigError(f"WORLD_SIZE is {world_size}, but {error}", remedy=remedy) from error
     try:
-        yield
+        with device:
+            yield
     finally:
         dist.destroy_process_group()
 
@@ -185,8 +187,8 @@ def spread(
     # DDP copies gradients of another memory layout than its own; it says so, and it costs next to nothing.
     warnings.filterwarnings("ignore", message="Grad strides do not match bucket view")
     # Some stages leave parameters out of some steps. The search for them also keeps DDP from sorting its buckets anew
-    # after the first step, which would let a resumed run add up in another order. Buffers: see average_buffers.
-    return nn.parallel.DistributedDataParallel(whole_step, find_unused_parameters=True, broadcast_buffers=False)
+    # after the first step, which would let a resumed run add up in another order.
+    return nn.parallel.DistributedDataParallel(whole_step, find_unused_parameters=True)
 
 
 def _fully_sharded(whole_step: _StageLoss) -> LossFunction:
