@@ -13,6 +13,7 @@ from linearsr.training.checkpoint import FILE_NAME, MAIN, load_checkpoint, save_
 from linearsr.training.ema import EMA
 from linearsr.training.guards import StepGuard
 from linearsr.training.learner import Learner
+from linearsr.training.tensors import write_tensors
 
 
 def fresh(build=lambda: nn.Linear(3, 2)):
@@ -131,7 +132,12 @@ def test_changed_weight_is_refused_by_its_digest(tmp_path):
 @pytest.mark.parametrize("metadata", [None, {"format": "pt"}, {"sha256": "0"}])
 def test_safetensors_file_of_another_kind_is_refused(tmp_path, metadata):
     (tmp_path / FILE_NAME).write_bytes(save({"weight": torch.zeros(1)}, metadata=metadata))
-    assert "cannot read" in refused(tmp_path)
+    assert "SHA-256" in refused(tmp_path)
+
+
+def test_tensors_that_are_no_checkpoint_are_refused(tmp_path):
+    write_tensors(tmp_path / FILE_NAME, {"weight": torch.zeros(1)})
+    assert "holds no step" in refused(tmp_path)
 
 
 @pytest.mark.parametrize("build", [lambda: nn.Linear(3, 5), lambda: nn.Linear(3, 2, bias=False)])
