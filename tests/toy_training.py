@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 import linearsr.training.loop
+from linearsr.training.distributed import own_share
 from linearsr.training.learner import Learner
 from linearsr.training.loop import train
 from linearsr.training.stages import Stage, StageConfig
@@ -46,7 +47,7 @@ class ToyStage:
         self.auxiliary = {"helper": Learner(helper, torch.optim.AdamW(helper.parameters(), lr=1e-2))}
 
     def loss(self, step: int) -> tuple[Tensor, dict[str, float]]:
-        x = torch.randn(8, self._width, generator=torch.Generator().manual_seed(step))
+        x = own_share(torch.randn(8, self._width, generator=torch.Generator().manual_seed(step)))
         helper = self.auxiliary["helper"]
         helper.step((helper.module(self.module(x).detach()) - 1).square().mean())
         loss = (self.module(x) - x.flip(1)).square().mean() + helper.module(self.module(x)).square().mean()
