@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from unittest.mock import patch
+from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-import linearsr.training.loop
+from linearsr.training.config import WHOLE, Part, StageConfig
 from linearsr.training.distributed import own_share
 from linearsr.training.learner import Learner
 from linearsr.training.loop import train
-from linearsr.training.stages import Stage, StageConfig
+from linearsr.training.stages import Stage
 
 
-def stage_config(**changes: float) -> StageConfig:
-    values = {"steps": 6, "batch": 2, "lr_side": 8, "learning_rate": 1e-2, "warmup": 2} | changes
+def stage_config(**changes: Any) -> StageConfig:
+    values = {"steps": 6, "batch": 2, "lr_side": 8, "learning_rate": 1e-2, "warmup": 2, "save_every": 3} | changes
     return StageConfig(name="toy", **values)
 
 
@@ -46,11 +47,13 @@ class ToyStage:
             helper = nn.Linear(width, 1)
         self.auxiliary = {"helper": Learner(helper, torch.optim.AdamW(helper.parameters(), lr=1e-2))}
 
-    def loss(self, step: int) -> tuple[Tensor, dict[str, float]]:
-        x = own_share(torch.randn(8, self._width, generator=torch.Generator().manual_seed(step)))
-        helper = self.auxiliary["helper"]
-        helper.step((helper.module(self.module(x).detach()) - 1).square().mean())
-        loss = (self.module(x) - x.flip(1)).square().mean() + helper.module(self.module(x)).square().mean()
+    def loss(self, step: int, part: Part = WHOLE) -> tuple[Tensor, dict[str, float]]:
+        x = torch.randn(8, self._width, generator=torch.Generator().manual_seed(step))
+        x = part.take(own_share(x))
+        helper = self.auxiliary["helper"].module
+        (helper(self.module(x).detach()) - 1).square().mean().backward()
+        score = F.linear(self.module(x), helper.weight.detach(), helper.bias.detach())
+        loss = (self.module(x) - x.flip(1)).square().mean() + score.square().mean()
         return self._spoil.get(step, lambda value: value)(loss), {"toy": 1.0}
 
 
@@ -65,14 +68,13 @@ class StopAt:
         self.config, self.module, self.auxiliary = stage.config, stage.module, stage.auxiliary
         self._stage, self._step = stage, step
 
-    def loss(self, step: int) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, step: int, part: Part = WHOLE) -> tuple[Tensor, dict[str, float]]:
         if step == self._step:
             raise InterruptedRunError
-        return self._stage.loss(step)
+        return self._stage.loss(step, part)
 
 
 def train_saving_every_step(folder: str, steps: int) -> None:
     """Run in a process of its own: most of its time goes into checkpoints."""
     torch.set_num_threads(1)
-    with patch.object(linearsr.training.loop, "SAVE_EVERY", 1):
-        train(ToyStage(stage_config(steps=steps), width=128), Path(folder))
+    train(ToyStage(stage_config(steps=steps, save_every=1), width=128), Path(folder))

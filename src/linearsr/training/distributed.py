@@ -24,9 +24,10 @@ from torch import Tensor, nn
 
 from linearsr.errors import ConfigError, TrainingError
 from linearsr.models.blocks import LinearBlock
+from linearsr.training.config import Part
 
-LossFunction = Callable[[int], tuple[Tensor, dict[str, float]]]
-"""Step -> the loss of this rank's share of the batch, and the parts to log."""
+LossFunction = Callable[[int, Part], tuple[Tensor, dict[str, float]]]
+"""Step and part -> the loss of that part of this rank's share of the batch, and the values to log."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,8 +165,8 @@ class _StageLoss(nn.Module):
         super().__init__()
         self.module, self._loss = module, loss
 
-    def forward(self, step: int) -> tuple[Tensor, dict[str, float]]:
-        return self._loss(step)
+    def forward(self, step: int, part: Part) -> tuple[Tensor, dict[str, float]]:
+        return self._loss(step, part)
 
 
 def spread(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import torch
@@ -13,28 +14,36 @@ from linearsr.training import distributed
 
 @dataclass(frozen=True)
 class Learner:
-    """What takes optimizer steps and what a checkpoint holds of it: a module and its AdamW.
+    """What takes optimizer steps and what a checkpoint holds of it.
 
-    ``spread`` says that DDP or FSDP2 averages the gradients over the ranks; otherwise a step does.
+    ``clip_norm`` is the largest norm of the gradient; ``spread`` says that DDP or FSDP2 averages gradients over the
+    ranks, otherwise :meth:`finish_gradient` does.
     """
 
     module: nn.Module
-    optimizer: torch.optim.AdamW
+    optimizer: torch.optim.Optimizer
+    clip_norm: float = math.inf
     spread: bool = False
 
-    def step(self, loss: Tensor, clip_norm: float = math.inf, *, skip: bool = False) -> tuple[bool, float]:
-        """Take one step down ``loss``; return (taken, gradient norm).
-
-        With ``skip``, or if the loss or the gradient is not finite on any rank, no rank takes the step. The backward
-        pass runs all the same: ranks meet in it.
-        """
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+    def finish_gradient(self, parts: int = 1) -> float:
+        """Turn gradients summed over ``parts`` of a batch into their mean over parts and ranks; clip, return the norm."""
+        for parameter in self.module.parameters():
+            if parameter.grad is not None and parts > 1:
+                parameter.grad.div_(parts)
         if not self.spread:
             distributed.average_gradients(self.module)
-        norm = distributed.whole(torch.nn.utils.clip_grad_norm_(self.module.parameters(), clip_norm))
-        finite = bool(torch.isfinite(loss) and torch.isfinite(norm))
-        taken = not distributed.any_rank(skip or not finite)
-        if taken:
-            self.optimizer.step()
-        return taken, float(norm)
+        norm: Tensor = torch.nn.utils.clip_grad_norm_(self.module.parameters(), self.clip_norm)
+        return float(distributed.whole(norm))
+
+
+def step_together(learners: Collection[Learner], *, usable: bool, parts: int = 1) -> tuple[bool, list[float]]:
+    """Let all learners take the step of their gradients, or none; return (taken, gradient norms).
+
+    None takes it unless the step is ``usable`` and every gradient is finite, on every rank.
+    """
+    norms = [learner.finish_gradient(parts) for learner in learners]
+    taken = not distributed.any_rank(not (usable and all(math.isfinite(norm) for norm in norms)))
+    if taken:
+        for learner in learners:
+            learner.optimizer.step()
+    return taken, norms

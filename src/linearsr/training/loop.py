@@ -1,29 +1,39 @@
-"""One training loop for every stage: AdamW, warm-up and cosine decay, clipping, EMA, guards, resume."""
+"""One training loop for every stage: schedule, accumulation, clipping, guards, EMA, validation, resume."""
 
 from __future__ import annotations
 
-import json
 import math
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
-import torch
 from torch import Tensor
 
+from linearsr.errors import TrainingError
 from linearsr.training import distributed
 from linearsr.training.checkpoint import MAIN, load_checkpoint, save_checkpoint
+from linearsr.training.config import Part, StageConfig
 from linearsr.training.distributed import LossFunction, Parallelism
 from linearsr.training.ema import EMA
-from linearsr.training.guards import StepGuard
-from linearsr.training.learner import Learner
-from linearsr.training.stages import Stage, StageConfig
+from linearsr.training.execution import lowered, prepared
+from linearsr.training.guards import MAX_SKIPPED, StepGuard
+from linearsr.training.learner import Learner, step_together
+from linearsr.training.optimizers import build_optimizer
+from linearsr.training.sinks import BoardName, open_sinks
+from linearsr.training.stages import Stage
 from linearsr.training.validation import Validation, record_validation
 
-LOG_EVERY = 20
-SAVE_EVERY = 200
+
+@dataclass(frozen=True, kw_only=True)
+class Watch:
+    """Who is told about a run besides its own files.
+
+    ``on_step`` is called on the main rank as (configuration, steps done, values of the step).
+    """
+
+    boards: tuple[BoardName, ...] = ()
+    on_step: Callable[[StageConfig, int, Mapping[str, float]], None] | None = None
 
 
 def learning_rate_factor(step: int, config: StageConfig) -> float:
@@ -35,73 +45,101 @@ def learning_rate_factor(step: int, config: StageConfig) -> float:
 
 
 def train(
-    stage: Stage, run: Path, validation: Validation | None = None, parallelism: Parallelism | None = None
+    stage: Stage,
+    run: Path,
+    validation: Validation | None = None,
+    parallelism: Parallelism | None = None,
+    watch: Watch | None = None,
 ) -> dict[str, Tensor]:
     """Train ``stage`` to its last step and return the EMA weights; continue from ``run`` if it holds a checkpoint.
 
-    Writes ``metrics.jsonl`` and ``checkpoint.safetensors`` under ``run``; with ``validation``, also its curve and
-    weights. Several processes train together by ``parallelism``, the main one writes; under FSDP2 the stage's module is
-    spent afterwards: load what is returned into another.
+    Writes ``metrics.jsonl`` and ``checkpoint.safetensors`` under ``run``; with ``validation``, also its curve, weights
+    and pictures. Several processes train together, the main one writes; under FSDP2 the stage's module is spent
+    afterwards: load what is returned into another.
 
     Raises:
         TrainingError: if three steps in a row are skipped: loss or gradient not finite, or a spike of the loss.
     """
+    watch = watch or Watch()
     config, module = stage.config, stage.module
     run.mkdir(parents=True, exist_ok=True)
     alongside = [learner.module for learner in stage.auxiliary.values()]
     compute = distributed.spread(module, stage.loss, parallelism or Parallelism(), alongside=alongside)
-    optimizer = torch.optim.AdamW(module.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
-    main = Learner(module, optimizer, spread=True)
+    main = Learner(module, build_optimizer(module.parameters(), config), clip_norm=config.clip_norm, spread=True)
     learners = {MAIN: main, **stage.auxiliary}
-    ema = EMA(module, config.ema_decay)
-    guard = StepGuard(config.name)
+    ema, guard = EMA(module, config.ema_decay), StepGuard()
     first = load_checkpoint(run, learners, ema, guard)
-    with _metrics(run / "metrics.jsonl") as log:
+    boards = watch.boards if distributed.is_main() else ()
+    with open_sinks(run, config.name, boards, first_step=first) as sinks, prepared(module, config.execution):
         started = time.perf_counter()
         for step in range(first, config.steps):
-            taken, record = _step(compute, config, main, guard, step)
-            guard.count(taken=taken, loss=record["loss"], step=step)
+            taken, values = _step(compute, config, learners, guard, step)
+            guard.count(taken=taken, loss=values["loss"])
+            if guard.is_exhausted:
+                saved = load_checkpoint(run, learners, ema, guard)
+                raise _stopped(config, run, step=step, loss=values["loss"], saved=saved)
             ema.update(module, step)
-            if distributed.is_main() and (step % LOG_EVERY == 0 or step == config.steps - 1):
-                seconds = (time.perf_counter() - started) / (step - first + 1)
-                _write(log, {"step": step, "stage": config.name, "seconds_per_step": round(seconds, 4), **record})
-            if validation is not None and (step + 1) % validation.every == 0:
+            done, is_last = step + 1, step + 1 == config.steps
+            values["seconds_per_step"] = (time.perf_counter() - started) / (done - first)
+            if distributed.is_main():
+                if step % config.log_every == 0 or is_last:
+                    sinks.training(step, values)
+                if watch.on_step is not None:
+                    watch.on_step(config, done, values)
+            if validation is not None and done % validation.every == 0:
                 with ema.applied_to(module), distributed.gathered(compute):
-                    values = validation.measure()
+                    measured = validation.measure()
                 weights = distributed.collect(ema.state_dict())
                 if distributed.is_main():
-                    record_validation(run, step + 1, values, weights)
-            if (step + 1) % SAVE_EVERY == 0 or step == config.steps - 1:
-                save_checkpoint(run, learners, ema, guard, step=step + 1)
+                    measured = measured.with_values(loss=guard.mean_loss)
+                    record_validation(run, done, measured, weights)
+                    sinks.validation(done, measured.values)
+            # A checkpoint amid skipped steps would hold weights that are perhaps on their way to divergence.
+            if is_last or (done % config.save_every == 0 and guard.is_calm):
+                save_checkpoint(run, learners, ema, guard, step=done)
     distributed.wait_for_all()  # what the main process has written is there for whoever comes back from here
     return {name: distributed.whole(value) for name, value in ema.state_dict().items()}
 
 
 def _step(
-    compute: LossFunction, config: StageConfig, main: Learner, guard: StepGuard, step: int
+    compute: LossFunction, config: StageConfig, learners: Mapping[str, Learner], guard: StepGuard, step: int
 ) -> tuple[bool, dict[str, float]]:
     """Take one guarded optimizer step at the scheduled learning rate; return (taken, values to log)."""
-    factor = learning_rate_factor(step, config)
+    main = learners[MAIN]
     for group in main.optimizer.param_groups:
-        group["lr"] = config.learning_rate * factor
-    before = [buffer.clone() for buffer in main.module.buffers()]
-    loss, parts = compute(step)
-    values = distributed.mean({"loss": float(loss.detach()), **parts})
-    taken, norm = main.step(loss, config.clip_norm, skip=guard.is_spike(values["loss"]))
+        group["lr"] = config.learning_rate * learning_rate_factor(step, config)
+    before = [(buffer, buffer.clone()) for learner in learners.values() for buffer in learner.module.buffers()]
+    for learner in learners.values():
+        learner.optimizer.zero_grad(set_to_none=True)
+    values = distributed.mean(_gradients(compute, config, step))
+    taken, norms = step_together(
+        list(learners.values()), usable=guard.is_usable(values["loss"]), parts=config.execution.accumulate
+    )
     if taken:
         distributed.average_buffers(main.module)
     else:  # running averages have seen the spoiled step: take them back too
-        for buffer, earlier in zip(main.module.buffers(), before, strict=True):
+        for buffer, earlier in before:
             buffer.copy_(earlier)
-    return taken, {"grad_norm": norm, **values}
+    return taken, {"grad_norm": norms[0], **values}
 
 
-@contextmanager
-def _metrics(path: Path) -> Iterator[TextIO]:
-    with path.open("a", encoding="utf-8") as stream:
-        yield stream
+def _gradients(compute: LossFunction, config: StageConfig, step: int) -> dict[str, float]:
+    """Sum the gradients of all parts of a step's batch; return the mean of their losses and of what goes into them."""
+    count = config.execution.accumulate
+    totals: dict[str, float] = {}
+    for part in Part.all(count):
+        with lowered(config.execution):
+            loss, pieces = compute(step, part)
+        loss.backward()  # type: ignore[no-untyped-call]
+        for name, value in {"loss": float(loss.detach()), **pieces}.items():
+            totals[name] = totals.get(name, 0.0) + value / count
+    return totals
 
 
-def _write(log: TextIO, record: dict[str, float | str]) -> None:
-    line = json.dumps({k: round(v, 5) if isinstance(v, float) else v for k, v in record.items()})
-    print(line, file=log, flush=True)
+def _stopped(config: StageConfig, run: Path, *, step: int, loss: float, saved: int) -> TrainingError:
+    kept = f"the last good checkpoint, after {saved} steps, stays in {run}" if saved else "no checkpoint exists yet"
+    return TrainingError(
+        f"{MAX_SKIPPED} steps in a row up to step {step} of {config.name} were unusable: a loss or gradient that is "
+        f"not finite, or a spike (last loss {loss:g}); {kept}",
+        remedy="lower learning_rate or clip_norm and start the same command again",
+    )

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from linearsr.errors import DataError
 from linearsr.models.discriminator import PatchDiscriminator
 from linearsr.models.perceptual import DISTS, LPIPS
 from linearsr.models.texture import texture_energy
@@ -36,12 +38,11 @@ class ImageLossWeights:
 class ImageLoss:
     """The decoder's loss, with a discriminator that learns alongside when the adversarial weight is positive."""
 
-    def __init__(self, weights: ImageLossWeights, perceptual: Path) -> None:
+    def __init__(self, weights: ImageLossWeights, perceptual: Path, device: str = "cpu") -> None:
         self.weights = weights
-        self.lpips = LPIPS(load_file(perceptual / "lpips_alexnet.safetensors"))
-        vgg, heads = load_file(perceptual / "lpips_vgg16.safetensors"), load_file(perceptual / "dists.safetensors")
-        self.dists = DISTS(vgg, heads)
-        self.discriminator = PatchDiscriminator()
+        self.lpips = load_lpips(perceptual, device)
+        self.dists = _load_dists(perceptual, device) if weights.dists else None
+        self.discriminator = PatchDiscriminator().to(device)
         optimizer = torch.optim.AdamW(self.discriminator.parameters(), lr=2e-4, betas=(0.5, 0.99))
         self._critic = Learner(self.discriminator, optimizer)
 
@@ -51,7 +52,15 @@ class ImageLoss:
         return {"discriminator": self._critic} if self.weights.adversarial else {}
 
     def __call__(self, output: Tensor, target: Tensor) -> tuple[Tensor, dict[str, float]]:
-        """Return the weighted loss and its parts. Images are (B, 3, H, W) in [-1, 1]."""
+        """Return the weighted loss and its parts. Images are (B, 3, H, W) in [-1, 1].
+
+        The discriminator's own loss goes into its gradient; whoever takes the step takes that one too.
+        """
+        # Autocast would run the trunks in its low precision, and small differences are what they are for.
+        with torch.autocast(output.device.type, enabled=False):
+            return self._weigh(output.float(), target)
+
+    def _weigh(self, output: Tensor, target: Tensor) -> tuple[Tensor, dict[str, float]]:
         weights = self.weights
         x, y = output / 2 + 0.5, target / 2 + 0.5
         parts = {"l1": F.l1_loss(x, y)}
@@ -61,18 +70,43 @@ class ImageLoss:
             parts["texture"] = F.l1_loss(texture_energy(output), texture_energy(target))
         if weights.grid:
             parts["grid"] = F.l1_loss(grid_pattern(x), grid_pattern(y))
-        if weights.dists:
+        if self.dists is not None:
             n = weights.dists_samples
             parts["dists"] = self.dists(x[:n], y[:n]).mean()
         if weights.adversarial:
-            self._train_discriminator(output.detach(), target)
-            parts["adversarial"] = -self.discriminator(output).mean()
+            self._teach_discriminator(output.detach(), target)
+            parts["adversarial"] = self._adversarial(output)
         total = torch.stack([getattr(weights, name) * part for name, part in parts.items()]).sum()
         return total, {name: float(part.detach()) for name, part in parts.items()}
 
-    def _train_discriminator(self, fake: Tensor, real: Tensor) -> None:
+    def _teach_discriminator(self, fake: Tensor, real: Tensor) -> None:
         loss = F.relu(1 + self.discriminator(fake)).mean() + F.relu(1 - self.discriminator(real)).mean()
-        self._critic.step(loss)
+        loss.backward()  # type: ignore[no-untyped-call]
+
+    def _adversarial(self, output: Tensor) -> Tensor:
+        # The decoder's loss must not reach the discriminator's gradient, which its own loss has just filled.
+        self.discriminator.requires_grad_(False)
+        score: Tensor = -self.discriminator(output).mean()
+        self.discriminator.requires_grad_(True)
+        return score
+
+
+def load_lpips(perceptual: Path, device: str) -> LPIPS:
+    """Return LPIPS with its AlexNet trunk from the folder that ``recipes/perceptual_weights.py`` wrote."""
+    return LPIPS(_read_trunk(perceptual / "lpips_alexnet.safetensors")).to(device)
+
+
+def _load_dists(perceptual: Path, device: str) -> DISTS:
+    vgg, heads = (_read_trunk(perceptual / f"{name}.safetensors") for name in ("lpips_vgg16", "dists"))
+    return DISTS(vgg, heads).to(device)
+
+
+def _read_trunk(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        remedy = "name the folder that recipes/perceptual_weights.py wrote"
+        raise DataError(f"cannot read {path}: {error}", remedy=remedy) from error
 
 
 def grid_pattern(image: Tensor, period: int = 4, window: int = 32) -> Tensor:

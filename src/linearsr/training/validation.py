@@ -7,35 +7,52 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from linearsr.data.loader import PairPool
 from linearsr.diffusion.sampler import noise, plan_timesteps, sample
 from linearsr.errors import DataError
-from linearsr.imaging.atomic import write_atomically
 from linearsr.models.autoencoder import LR_STRIDE, Autoencoder
-from linearsr.models.experts import BOUNDARIES
 from linearsr.models.perceptual import LPIPS
+from linearsr.models.transformer import LinearTransformer
 from linearsr.training.esgf import Knee, find_knee
+from linearsr.training.features import FEATURES, feature_statistics, recorded_features
+from linearsr.training.samples import comparison_sheet, write_sheet
+from linearsr.training.tensors import read_tensors, write_tensors
 
 LRVelocity = Callable[[Tensor, float, Tensor], Tensor]
 """(latent, t, LR image) -> velocity; an ExpertTransformer is one."""
 CURVES_NAME = "validation.jsonl"
+DIAGNOSTICS = ("loss", *FEATURES)
+"""Curves that explain a run; the knee is found from the others, which measure quality."""
+DEFAULT_STEPS = 4
+"""Sampling steps of a validated output, as in use."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What a validation gives: metric -> value, and a (3, H, W) uint8 picture to look at."""
+
+    values: dict[str, float]
+    picture: Tensor | None = field(default=None, compare=False)
+
+    def with_values(self, **more: float) -> Measurement:
+        """Return the measurement with further values."""
+        return replace(self, values={**self.values, **more})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Validation:
-    """Called by the loop after every ``every`` steps, with the EMA weights in place; returns metric -> value."""
+    """Called by the loop after every ``every`` steps, with the EMA weights in place."""
 
     every: int
-    measure: Callable[[], dict[str, float]]
+    measure: Callable[[], Measurement]
 
 
 @dataclass(frozen=True)
@@ -47,22 +64,44 @@ class ValidationSet:
     lpips: LPIPS
 
     @classmethod
-    def from_pool(cls, pool: PairPool, lpips: LPIPS, *, size: int, lr_side: int) -> ValidationSet:
+    def from_pool(cls, pool: PairPool, lpips: LPIPS, *, size: int, lr_side: int, device: str = "cpu") -> ValidationSet:
         """Draw ``size`` crops from a pool of photos that are kept out of training."""
-        lr, hr = pool.batch(0, seed=0, size=size, lr_side=lr_side)
+        lr, hr = (images.to(device) for images in pool.batch(0, seed=0, size=size, lr_side=lr_side))
         return cls(lr.contiguous(memory_format=torch.channels_last), hr, lpips)
 
     @torch.no_grad()
-    def score(self, velocity: LRVelocity, autoencoder: Autoencoder) -> dict[str, float]:
-        """PSNR and LPIPS of the full output: a latent sampled in the default four steps, then decoded."""
+    def measure(
+        self,
+        velocity: LRVelocity,
+        autoencoder: Autoencoder,
+        boundaries: Sequence[float],
+        *,
+        watched: LinearTransformer | None = None,
+    ) -> Measurement:
+        """PSNR and LPIPS of the full output: a latent sampled in the default steps, then decoded.
+
+        With ``watched``, also the statistics of its features over all sampling steps it runs in.
+        """
+        if watched is None:
+            output = self._output(velocity, autoencoder, boundaries)
+            return self._score(output)
+        with recorded_features(watched) as features:
+            output = self._output(velocity, autoencoder, boundaries)
+        return self._score(output).with_values(**feature_statistics(torch.cat(features)))
+
+    def _output(self, velocity: LRVelocity, autoencoder: Autoencoder, boundaries: Sequence[float]) -> Tensor:
         shape = (len(self.lr), autoencoder.config.latent_channels, *(side // LR_STRIDE for side in self.lr.shape[-2:]))
-        z1 = noise(shape, torch.Generator().manual_seed(0))
-        latent = sample(lambda z, t: velocity(z, t, self.lr), z1, plan_timesteps(4, BOUNDARIES))
-        output = autoencoder.decode(latent, self.lr).clamp(-1, 1) / 2 + 0.5
+        z1 = noise(shape, torch.Generator().manual_seed(0)).to(self.lr.device)
+        timesteps = plan_timesteps(DEFAULT_STEPS, boundaries)
+        latent = sample(lambda z, t: velocity(z, t, self.lr), z1, timesteps)
+        return autoencoder.decode(latent, self.lr).clamp(-1, 1) / 2 + 0.5
+
+    def _score(self, output: Tensor) -> Measurement:
         target = self.hr / 2 + 0.5
         errors = F.mse_loss(output, target, reduction="none").mean((1, 2, 3))
         lpips = torch.cat([self.lpips(x[None], y[None]) for x, y in zip(output, target, strict=True)])
-        return {"psnr": float((-10 * errors.log10()).mean()), "lpips": float(lpips.mean())}
+        values = {"psnr": float((-10 * errors.log10()).mean()), "lpips": float(lpips.mean())}
+        return Measurement(values, comparison_sheet(self.lr / 2 + 0.5, output, target))
 
 
 def at_every_t(transformer: nn.Module) -> LRVelocity:
@@ -75,12 +114,13 @@ def at_every_t(transformer: nn.Module) -> LRVelocity:
     return velocity
 
 
-def record_validation(run: Path, step: int, values: dict[str, float], weights: dict[str, Tensor]) -> None:
-    """Keep the weights after ``step`` steps, then their line in ``validation.jsonl``: no line without its weights."""
-    payload = save({name: value.detach().clone().contiguous() for name, value in weights.items()})
-    write_atomically(snapshot_path(run, step), payload, overwrite=True)
+def record_validation(run: Path, step: int, measured: Measurement, weights: dict[str, Tensor]) -> None:
+    """Keep weights and picture after ``step`` steps, then their line in ``validation.jsonl``: none without weights."""
+    write_tensors(snapshot_path(run, step), weights)
+    if measured.picture is not None:
+        write_sheet(run / "samples" / f"{step:08d}.png", measured.picture)
     with (run / CURVES_NAME).open("a", encoding="utf-8") as stream:
-        print(json.dumps({"step": step, **values}), file=stream, flush=True)
+        print(json.dumps({"step": step, **measured.values}), file=stream, flush=True)
 
 
 def snapshot_path(run: Path, step: int) -> Path:
@@ -89,8 +129,13 @@ def snapshot_path(run: Path, step: int) -> Path:
 
 
 def load_snapshot(run: Path, step: int) -> dict[str, Tensor]:
-    """Read the EMA weights after ``step`` steps."""
-    return load_file(snapshot_path(run, step))
+    """Read the EMA weights after ``step`` steps.
+
+    Raises:
+        TrainingError: if they are missing, or do not match their SHA-256.
+    """
+    weights, _ = read_tensors(snapshot_path(run, step), remedy="start from another validated step")
+    return weights
 
 
 def read_curves(run: Path) -> dict[str, list[float]]:
@@ -120,9 +165,10 @@ def find_run_knee(run: Path) -> tuple[Knee, int]:
     """
     curves = read_curves(run)
     steps = [int(step) for step in curves.pop("step")]
-    finite = [all(math.isfinite(curve[i]) for curve in curves.values()) for i in range(len(steps))]
+    quality = {name: curve for name, curve in curves.items() if name not in DIAGNOSTICS}
+    finite = [all(math.isfinite(curve[i]) for curve in quality.values()) for i in range(len(steps))]
     length = finite.index(False) if False in finite else len(steps)
     if length == 0:
         raise DataError(f"no finite validation in {run}", remedy="lower the learning rate and train again")
-    knee = find_knee({name: curve[:length] for name, curve in curves.items()})
+    knee = find_knee({name: curve[:length] for name, curve in quality.items()})
     return knee, steps[length - 1 if knee.index is None else knee.index]

@@ -12,23 +12,29 @@ from linearsr.errors import TrainingError
 from linearsr.training.checkpoint import FILE_NAME, MAIN, load_checkpoint, save_checkpoint
 from linearsr.training.ema import EMA
 from linearsr.training.guards import StepGuard
-from linearsr.training.learner import Learner
+from linearsr.training.learner import Learner, step_together
 from linearsr.training.tensors import write_tensors
 
 
 def fresh(build=lambda: nn.Linear(3, 2)):
     module = build()
     main = Learner(module, torch.optim.AdamW(module.parameters(), lr=0.1))
-    return {MAIN: main, **ToyStage(stage_config()).auxiliary}, EMA(module, 0.9), StepGuard("toy")
+    return {MAIN: main, **ToyStage(stage_config()).auxiliary}, EMA(module, 0.9), StepGuard()
+
+
+def step_down(learner, loss):
+    learner.optimizer.zero_grad()
+    loss.backward()
+    assert step_together([learner], usable=True)[0]
 
 
 def trained(run, build=lambda: nn.Linear(3, 2)):
     learners, ema, guard = fresh(build)
     main = learners[MAIN]
     for step in range(3):
-        main.step(main.module(torch.ones(1, 3, *(4, 4) * (build().weight.ndim == 4))).square().sum())
+        step_down(main, main.module(torch.ones(1, 3, *(4, 4) * (build().weight.ndim == 4))).square().sum())
         ema.update(main.module, step)
-        guard.count(taken=step < 2, loss=0.5 + step, step=step)
+        guard.count(taken=step < 2, loss=0.5 + step)
     save_checkpoint(run, learners, ema, guard, step=3)
     return learners, ema, guard
 
@@ -78,7 +84,7 @@ def test_adam_counts_steps_of_each_parameter_by_itself(tmp_path):
     learners, ema, guard = fresh(lambda: nn.Linear(1, 1))
     module = learners[MAIN].module
     for used in (module.weight, module.weight, module.bias):
-        learners[MAIN].step(used.sum())
+        step_down(learners[MAIN], used.sum())
     save_checkpoint(tmp_path, learners, ema, guard, step=3)
     restored, *averages = fresh(lambda: nn.Linear(1, 1))
     load_checkpoint(tmp_path, restored, *averages)

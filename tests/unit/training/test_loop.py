@@ -8,10 +8,11 @@ import pytest
 import torch
 from toy_training import InterruptedRunError, StopAt, ToyStage, stage_config
 
-import linearsr.training.loop
 from linearsr.errors import TrainingError
-from linearsr.training.loop import learning_rate_factor, train
-from linearsr.training.validation import Validation, load_snapshot, read_curves
+from linearsr.training.config import Execution
+from linearsr.training.loop import Watch, learning_rate_factor, train
+from linearsr.training.tensors import read_tensors
+from linearsr.training.validation import Measurement, Validation, load_snapshot, read_curves
 
 NAN, INFINITE = (lambda loss: loss * float("nan")), (lambda loss: (loss - loss.detach()).sqrt())
 """Spoilers: a loss that is not finite, and a finite one whose gradient is not."""
@@ -19,11 +20,6 @@ NAN, INFINITE = (lambda loss: loss * float("nan")), (lambda loss: (loss - loss.d
 
 def spike(loss):
     return loss * 100
-
-
-@pytest.fixture(autouse=True)
-def _save_every_three_steps(monkeypatch):
-    monkeypatch.setattr(linearsr.training.loop, "SAVE_EVERY", 3)
 
 
 def same(a, b):
@@ -34,9 +30,8 @@ def records(run):
     return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
 
 
-def test_training_lowers_the_loss_and_returns_the_average(tmp_path, monkeypatch):
-    monkeypatch.setattr(linearsr.training.loop, "LOG_EVERY", 1)
-    stage = ToyStage(stage_config(steps=150, learning_rate=5e-2))
+def test_training_lowers_the_loss_and_returns_the_average(tmp_path):
+    stage = ToyStage(stage_config(steps=150, learning_rate=5e-2, log_every=1))
     average = train(stage, tmp_path)
     losses = [record["loss"] for record in records(tmp_path)]
     assert len(losses) == 150
@@ -79,10 +74,54 @@ def test_spoiled_step_is_left_out(tmp_path, spoiler):
 
 @pytest.mark.parametrize("spoiler", [NAN, INFINITE])
 def test_three_spoiled_steps_in_a_row_stop_the_run(tmp_path, spoiler):
-    stage = ToyStage(stage_config(), spoil=dict.fromkeys((1, 2, 3), spoiler))
-    with pytest.raises(TrainingError, match=r"3 steps in a row up to step 3 of toy .*lower learning_rate"):
+    stage = ToyStage(stage_config(), spoil=dict.fromkeys((0, 1, 2), spoiler))
+    with pytest.raises(TrainingError, match=r"up to step 2 of toy .*no checkpoint exists yet; lower learning_rate"):
         train(stage, tmp_path)
     assert all(torch.isfinite(value).all() for value in stage.module.state_dict().values())
+
+
+def test_a_stopped_run_is_rolled_back_to_its_last_good_checkpoint(tmp_path):
+    """A save is due after step 6, amid the skipped steps: the checkpoint stays the one after step 3."""
+    good = ToyStage(stage_config(steps=3))
+    train(good, tmp_path / "good")
+    stage = ToyStage(stage_config(steps=9), spoil=dict.fromkeys((4, 5, 6), NAN))
+    with pytest.raises(TrainingError, match=r"after 3 steps, stays in .*bad"):
+        train(stage, tmp_path / "bad")
+    kept, _ = read_tensors(tmp_path / "bad/checkpoint.safetensors", remedy="")
+    assert int(kept["step"]) == 3
+    assert same(stage.module.state_dict(), {n[7:]: v for n, v in kept.items() if n.startswith("module/")})
+    helper = stage.auxiliary["helper"].module.state_dict()
+    assert same(helper, {n[14:]: v for n, v in kept.items() if n.startswith("helper/module/")})
+
+
+@pytest.mark.parametrize("spoiler", [NAN, INFINITE, spike])
+def test_what_learns_alongside_skips_a_spoiled_step_too(tmp_path, spoiler):
+    stage = ToyStage(stage_config(steps=31), spoil={30: spoiler})
+    before = ToyStage(stage_config(steps=31))
+    train(stage, tmp_path / "spoiled")
+    with pytest.raises(InterruptedRunError):
+        train(StopAt(before, 30), tmp_path / "before")
+    assert same(stage.auxiliary["helper"].module.state_dict(), before.auxiliary["helper"].module.state_dict())
+
+
+@pytest.mark.parametrize("accumulate", [2, 4])
+def test_accumulated_parts_equal_the_whole_batch(tmp_path, accumulate):
+    whole = train(ToyStage(stage_config(batch=8)), tmp_path / "whole")
+    config = stage_config(batch=8, execution=Execution(accumulate=accumulate))
+    parts = train(ToyStage(config), tmp_path / "parts")
+    del whole["average"], parts["average"]  # it moves once a part
+    for name, value in whole.items():
+        assert torch.allclose(parts[name], value, rtol=1e-4, atol=1e-6), name
+    losses = [records(tmp_path / name)[0]["loss"] for name in ("whole", "parts")]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def test_every_step_is_told(tmp_path):
+    told = []
+    watch = Watch(on_step=lambda config, done, values: told.append((config.name, done, sorted(values))))
+    train(ToyStage(stage_config(steps=3)), tmp_path, watch=watch)
+    names = ["grad_norm", "loss", "seconds_per_step", "toy"]
+    assert told == [("toy", done, names) for done in (1, 2, 3)]
 
 
 def test_spoiled_steps_apart_do_not_stop_the_run(tmp_path):
@@ -139,12 +178,12 @@ def test_learning_rate_reaches_the_optimizer(tmp_path):
 
 
 def test_validation_sees_the_average_and_does_not_disturb_the_training(tmp_path):
-    plain, watched = ToyStage(stage_config()), ToyStage(stage_config())
+    plain, watched = ToyStage(stage_config()), ToyStage(stage_config(log_every=1))
     seen = []
 
     def measure():
         seen.append({name: value.clone() for name, value in watched.module.state_dict().items()})
-        return {"psnr": float(len(seen))}
+        return Measurement({"psnr": float(len(seen))})
 
     expected = train(plain, tmp_path / "plain")
     average = train(watched, tmp_path / "watched", Validation(every=2, measure=measure))
@@ -153,4 +192,7 @@ def test_validation_sees_the_average_and_does_not_disturb_the_training(tmp_path)
     assert len(seen) == 3
     assert same(seen[-1], average)
     assert all(same(load_snapshot(tmp_path / "watched", step), seen[step // 2 - 1]) for step in (2, 4, 6))
-    assert read_curves(tmp_path / "watched") == {"step": [2, 4, 6], "psnr": [1, 2, 3]}
+    curves = read_curves(tmp_path / "watched")
+    assert (curves["step"], curves["psnr"]) == ([2, 4, 6], [1, 2, 3])
+    logged = {record["step"]: record["loss"] for record in records(tmp_path / "watched")}
+    assert curves["loss"][-1] == pytest.approx(sum(logged.values()) / 6, abs=1e-4)

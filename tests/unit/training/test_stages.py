@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import pytest
 import torch
-from small_models import awake, seeded, small_autoencoder, small_experts, small_transformer
+from small_models import TRANSFORMER, awake, seeded, small_autoencoder, small_experts, small_transformer
 from toy_training import InterruptedRunError, StopAt
 
-import linearsr.training.loop
 from linearsr.diffusion.flow import TimestepDensity
+from linearsr.models.autoencoder import Decoder, Encoder
+from linearsr.models.experts import ExpertsConfig, ExpertTransformer
 from linearsr.training.loop import train
 from linearsr.training.objective import ImageLoss, ImageLossWeights
-from linearsr.training.stages import AutoencoderStage, FlowStage, LatentMix, PolishStage, StageConfig
+from linearsr.training.config import WHOLE, StageConfig
+from linearsr.training.draws import Draws
+from linearsr.training.stages import AutoencoderStage, BaseStage, FlowStage, LatentMix, PolishStage
 
 STEPS = 10
 LOSS = ImageLossWeights(l1=1.0, lpips=0.2, adversarial=0.05)
 
 
 def config(**changes):
-    values = {"name": "small", "steps": STEPS, "batch": 2, "lr_side": 16, "learning_rate": 1e-3, "warmup": 2}
+    values = {"name": "small", "steps": STEPS, "batch": 2, "lr_side": 16, "learning_rate": 1e-3, "warmup": 2, "save_every": 4}
     return StageConfig(**(values | changes))
 
 
@@ -33,6 +36,7 @@ def build(pool, perceptual):
         return small_autoencoder().to(memory_format=torch.channels_last)
 
     stages = {
+        "base": lambda: BaseStage(config(), autoencoder(), pool, image_loss()),
         "autoencoder": lambda: AutoencoderStage(
             config(), autoencoder(), pool, image_loss(), LatentMix(intact=0.4, noised=0.3)
         ),
@@ -45,7 +49,7 @@ def build(pool, perceptual):
     return lambda name: stages[name]()
 
 
-every_stage = pytest.mark.parametrize("name", ["autoencoder", "flow", "expert", "polish"])
+every_stage = pytest.mark.parametrize("name", ["base", "autoencoder", "flow", "expert", "polish"])
 
 
 def state(stage):
@@ -65,8 +69,7 @@ def test_loss_is_finite_and_a_pure_function_of_the_step(build, name):
 
 
 @every_stage
-def test_resume_is_bit_exact(build, name, tmp_path, monkeypatch):
-    monkeypatch.setattr(linearsr.training.loop, "SAVE_EVERY", 4)
+def test_resume_is_bit_exact(build, name, tmp_path):
     whole, resumed = build(name), build(name)
     initial = state(whole)
     average = train(whole, tmp_path / "whole")
@@ -79,15 +82,16 @@ def test_resume_is_bit_exact(build, name, tmp_path, monkeypatch):
 
 def test_latent_mix_keeps_noises_and_drops_its_shares():
     latent = torch.ones(2000, 2, 3, 3)
-    mixed = LatentMix(intact=0.5, noised=0.3).apply(latent, torch.Generator().manual_seed(0))
+    draws = Draws(config(), 0, WHOLE)
+    mixed = LatentMix(intact=0.5, noised=0.3).apply(latent, draws)
     intact, dropped = (mixed == 1).flatten(1).all(1), (mixed == 0).flatten(1).all(1)
     shares = [float(kind.float().mean()) for kind in (intact, dropped)]
     assert shares == pytest.approx([0.5, 0.2], abs=0.04)
     strength = (mixed - 1)[~intact & ~dropped].square().mean((1, 2, 3)).sqrt()
     assert 0 < strength.min() < 0.2
     assert strength.max() < 2
-    assert (LatentMix(intact=0.0, noised=0.0).apply(latent, torch.Generator()) == 0).all()
-    assert torch.equal(LatentMix(intact=1.0, noised=0.0).apply(latent, torch.Generator()), latent)
+    assert (LatentMix(intact=0.0, noised=0.0).apply(latent, draws) == 0).all()
+    assert torch.equal(LatentMix(intact=1.0, noised=0.0).apply(latent, draws), latent)
 
 
 def test_autoencoder_stage_trains_every_parameter(build):
@@ -130,11 +134,23 @@ def test_polish_image_gradient_flows_through_the_sampling_steps(build, monkeypat
     stage = build("polish")
     monkeypatch.setattr(stage, "VELOCITY_WEIGHT", 0.0)
     stage.loss(0)[0].backward()
-    for index in stage.DETAIL_EXPERTS:
+    for index in stage.detail_experts:
         assert stage.module[f"expert{index}"].patch_out.weight.grad.abs().sum() > 0
 
 
-@pytest.mark.parametrize("side", [0, -8, 12])
-def test_crop_off_the_latent_grid_is_named(side):
-    with pytest.raises(ValueError, match=f"multiple of 8, not {side}"):
-        config(lr_side=side)
+def test_base_trains_the_decoder_and_never_runs_the_encoder(build, monkeypatch):
+    monkeypatch.setattr(Encoder, "forward", None)
+    stage = build("base")
+    assert isinstance(stage.module, Decoder)
+    stage.loss(0)[0].backward()
+    touched = {name for name, parameter in stage.module.named_parameters() if parameter.grad is not None}
+    assert touched == dict(stage.module.named_parameters()).keys()
+
+
+@pytest.mark.parametrize(("boundaries", "detail"), [((), [0]), ((0.875,), [1]), ((0.75, 0.5, 0.25), [2, 3])])
+def test_polish_trains_the_half_of_the_experts_near_the_data(pool, perceptual, boundaries, detail):
+    experts = seeded(0, lambda: awake(ExpertTransformer(ExpertsConfig(boundaries=boundaries), TRANSFORMER)))
+    stage = PolishStage(config(), small_autoencoder(), experts, pool, ImageLoss(ImageLossWeights(), perceptual))
+    assert list(stage.detail_experts) == detail
+    stage.loss(0)[0].backward()
+    assert set(stage.module) == {"decoder", *(f"expert{index}" for index in detail)}
