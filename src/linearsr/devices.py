@@ -51,3 +51,8 @@ def has_amx(device: torch.device) -> bool:
     """Whether ``device`` is a CPU with AMX tiles, the matrix units that make bfloat16 faster than float32."""
     probe = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
     return device.type == "cpu" and bool(probe())
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error of torch says that memory ran out; on a CPU it is a plain RuntimeError."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

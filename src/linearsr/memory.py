@@ -1,32 +1,75 @@
-"""How much memory an upscale needs, told before anything is computed.
+"""How an image is cut into strips, and how much memory an upscale needs, told before anything is computed.
 
-The decoder dominates: its activations are proportional to the LR pixels it sees at once, a whole image or one tile
-with its halo. The image itself, before and after, comes on top. The constants fit measured peaks of float32 on a CPU,
-at 256, 512 and 640 pixels a side; ``linearsr bench`` prints the peak beside this estimate.
+The decoder dominates: its activations are proportional to the LR pixels it holds at once, a whole small image or one
+strip, plus the rows that features wait for the deeper path. The LR image, its tokens and the latent come on top. The
+constants fit measured peaks of float32 on a CPU (docs/decisions/0006-strips.md); ``linearsr bench`` prints both.
 """
 
 from __future__ import annotations
 
-AUTO_TILE = 512
-"""Side of an automatic tile in LR pixels."""
-TILE_HALO = 120
-"""LR pixels that the embedded model's decoder needs around a tile."""
-WHOLE_LIMIT = (AUTO_TILE + 2 * TILE_HALO) ** 2
-"""LR pixels up to which automatic tiling decodes in one piece: as many as a tile with its halo has."""
-BASE_BYTES = 660_000_000
-DECODER_BYTES_PER_PIXEL = 2_200
-IMAGE_BYTES_PER_PIXEL = 16 * 60
+from dataclasses import dataclass
+
+CELL = 8
+"""LR pixels along a side of a latent cell."""
+WHOLE_LIMIT = 320 * 320
+"""LR pixels up to which an image is decoded in one piece."""
+AUTO_TILE = 128
+"""Side of a square of LR pixels as large as an automatic strip on a CPU: its activations stay in the caches."""
+AUTO_TILE_ACCELERATOR = 1024
+"""The same where memory is large and a short strip leaves most of the device idle."""
+TOKENS_PER_STRIP = 4096
+
+BASE_BYTES = 640_000_000
+WHOLE_BYTES_PER_PIXEL = 2_200
+STRIP_BYTES_PER_PIXEL = 4_000
+WAITING_BYTES_PER_COLUMN = 64_000
+IMAGE_BYTES_PER_PIXEL = 40
 
 
-def choose_tile(width: int, height: int, tile: int | None) -> int:
-    """Side of the tiles for an LR image of this size, 0 for none; ``tile`` None decides by size."""
-    if tile is not None:
-        return tile
-    return AUTO_TILE if width * height > WHOLE_LIMIT else 0
+@dataclass(frozen=True, kw_only=True)
+class StripPlan:
+    """Rows of the latent grid that the decoder and the transformer take at a time."""
+
+    decoder_rows: int
+    transformer_rows: int
+
+    @property
+    def halved(self) -> StripPlan | None:
+        """The next smaller plan, or None where nothing is left to halve."""
+        if self.decoder_rows == self.transformer_rows == 1:
+            return None
+        return StripPlan(
+            decoder_rows=max(1, self.decoder_rows // 2), transformer_rows=max(1, self.transformer_rows // 2)
+        )
+
+
+def plan_strips(width: int, height: int, tile: int | None, *, accelerator: bool = False) -> StripPlan:
+    """Cut an LR image of this size into strips of about ``tile`` x ``tile`` pixels.
+
+    ``tile`` 0 leaves it whole, None decides by size and kind of device. The result is the same whatever the plan.
+    """
+    across, down = -(-width // CELL), -(-height // CELL)
+    whole = StripPlan(decoder_rows=down, transformer_rows=down)
+    if tile == 0:
+        return whole
+    side = tile or (AUTO_TILE_ACCELERATOR if accelerator else AUTO_TILE)
+    tokens = side**2 // CELL**2 if tile else max(TOKENS_PER_STRIP, side**2 // CELL**2)
+    plan = StripPlan(decoder_rows=_rows(side**2 // CELL**2, across, down), transformer_rows=_rows(tokens, across, down))
+    if tile is None and width * height <= max(WHOLE_LIMIT, side**2):
+        return StripPlan(decoder_rows=down, transformer_rows=plan.transformer_rows)
+    return plan
+
+
+def _rows(cells: int, across: int, down: int) -> int:
+    return min(down, max(1, cells // across))
 
 
 def estimate_peak_memory(width: int, height: int, *, tile: int | None = None) -> int:
     """Return the bytes of main memory that upscaling a ``width`` x ``height`` image is expected to take at its peak."""
-    side = choose_tile(width, height, tile)
-    across, down = (min(length, side + 2 * TILE_HALO) if side else length for length in (width, height))
-    return BASE_BYTES + across * down * DECODER_BYTES_PER_PIXEL + width * height * IMAGE_BYTES_PER_PIXEL
+    plan = plan_strips(width, height, tile)
+    across, down = -(-width // CELL) * CELL, -(-height // CELL) * CELL
+    if plan.decoder_rows * CELL >= down:
+        decoder = across * down * WHOLE_BYTES_PER_PIXEL
+    else:
+        decoder = across * (plan.decoder_rows * CELL * STRIP_BYTES_PER_PIXEL + WAITING_BYTES_PER_COLUMN)
+    return BASE_BYTES + decoder + across * down * IMAGE_BYTES_PER_PIXEL

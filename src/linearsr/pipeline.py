@@ -1,45 +1,43 @@
 """The pipeline: from an image to the same image, four times larger.
 
-LR -> pad to the latent grid -> sample the latent with the experts -> decode with the LR -> crop -> colour fix
+picture -> rows of the enlarged image (streaming.py) -> depth, grey and alpha of the picture -> asked size
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from linearsr.catalog import DEFAULT_MODEL
 from linearsr.devices import choose_device, choose_precision
-from linearsr.diffusion.sampler import noise, plan_timesteps, sample
-from linearsr.errors import DeviceError, InputError
+from linearsr.diffusion.sampler import StepCallback
+from linearsr.errors import InputError
 from linearsr.hub import COMPACT, EXACT, ModelParts, find_model, load_model, save_model
-from linearsr.imaging.color import fix_color
 from linearsr.imaging.convert import to_picture, to_pil
-from linearsr.imaging.limits import CLI_LIMITS
+from linearsr.imaging.limits import CLI_LIMITS, Limits
 from linearsr.imaging.picture import Picture, Samples, from_unit, to_unit
-from linearsr.imaging.resize import resize
-from linearsr.memory import AUTO_TILE, choose_tile
-from linearsr.models.autoencoder import LR_STRIDE, SCALE, Autoencoder
+from linearsr.imaging.resize import AlphaRows, RowResizer
+from linearsr.imaging.strips import Strips
+from linearsr.memory import AUTO_TILE
+from linearsr.models.autoencoder import SCALE, Autoencoder
 from linearsr.models.experts import ExpertTransformer
-from linearsr.models.tiling import decode_tiled
+from linearsr.models.peers import Alone, Peers
 from linearsr.request import UpscaleRequest
+from linearsr.streaming import LRImage, Upscaling
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from linearsr.imaging.convert import ImageLike
 
-StepCallback = Callable[[int, float, Tensor], None]
+RowsCallback = Callable[[int, int], None]
 OutputType = Literal["pil", "np", "pt"]
-SMALLEST_TILE = 64
-"""Tiles are halved down to this side in LR pixels when memory runs out, then it is an error."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +90,7 @@ class SRPipeline:
         return self
 
     def enable_tiling(self, tile: int | None = AUTO_TILE) -> None:
-        """Decode in tiles of ``tile`` LR pixels: 0 never tiles, None decides by size. The result stays the same."""
+        """Work in strips of ``tile`` x ``tile`` LR pixels: 0 never cuts, None goes by size. The result is the same."""
         self._tile = tile
 
     def __call__(
@@ -141,65 +139,72 @@ class SRPipeline:
         Raises:
             ImageTooLargeError: if the result would be over the limits.
         """
+        return self.stream(picture, request, generator=generator, on_step_end=on_step_end).gather()
+
+    def stream(
+        self,
+        picture: Picture,
+        request: UpscaleRequest,
+        *,
+        generator: torch.Generator | None = None,
+        on_step_end: StepCallback | None = None,
+        on_rows: RowsCallback | None = None,
+        limits: Limits = CLI_LIMITS,
+        peers: Peers | None = None,
+    ) -> Strips:
+        """Upscale as :meth:`upscale` does, but hand out rows as they are made; nothing is computed before the first.
+
+        Args:
+            picture: the LR picture.
+            request: what is asked of it.
+            generator: source of the noise; without one, the request's seed.
+            on_step_end: called as (step, timestep reached, latent) after every sampling step.
+            on_rows: called as (rows done, rows in all) of the decoded image; what it raises ends the work.
+            limits: the largest output that is allowed.
+            peers: the processes that share the work; the rows come out on rank 0, and none elsewhere.
+        """
         width, height = request.output_size(picture.width, picture.height)
-        for size in ((width, height), (picture.width * SCALE, picture.height * SCALE)):
-            CLI_LIMITS.check_output(*size)
-        generator = generator or torch.Generator().manual_seed(request.seed)
-        lr = torch.from_numpy(to_unit(picture.color)).permute(2, 0, 1)[None].expand(1, 3, -1, -1) * 2 - 1
-        hr = self.upscale_tensor(lr, request, generator, on_step_end)
-        values = (hr[0].permute(1, 2, 0).cpu().numpy() + 1) / 2
-        if picture.is_gray:
-            values = values.mean(-1, keepdims=True)
+        native = picture.width * SCALE, picture.height * SCALE
+        for size in ((width, height), native):
+            limits.check_output(*size)
+        has_alpha = picture.alpha is not None and request.alpha == "keep"
         depth = picture.depth if request.depth == "auto" else int(request.depth)
-        alpha = None if picture.alpha is None or request.alpha == "drop" else _redepth(picture.alpha, depth)
-        return Picture(
-            color=resize(from_unit(values, depth), width, height),
-            alpha=None if alpha is None else resize(alpha, width, height),
+        generator = generator or torch.Generator().manual_seed(request.seed)
+
+        upscaling = Upscaling(self.autoencoder, self.experts, LRImage(picture.color, self.device), request, peers)
+
+        def native_rows() -> Iterator[Tensor]:
+            for hr in upscaling.rows(upscaling.sample_latent(generator, on_step_end)):
+                values = (hr[0].permute(1, 2, 0).cpu().numpy() + 1) / 2
+                samples = from_unit(values.mean(-1, keepdims=True) if picture.is_gray else values, depth)
+                yield torch.from_numpy(samples.view(np.uint8))
+
+        def rows() -> Iterator[Samples]:
+            resizer = RowResizer(native, (width, height))
+            alpha = AlphaRows(picture, depth, (width, height)) if has_alpha else None
+            done = 0
+            for part in (peers or Alone()).collect(native_rows()):
+                done += len(part)
+                if on_rows is not None:
+                    on_rows(done, native[1])
+                samples = resizer.push(part.numpy().view(np.uint8 if depth == 8 else np.uint16))
+                yield samples if alpha is None else np.dstack((samples, alpha.take(len(samples))))
+
+        return Strips(
+            width=width,
+            height=height,
+            depth=depth,
+            is_gray=picture.is_gray,
+            has_alpha=has_alpha,
             metadata=picture.metadata.reduced(request.metadata),
             source_format=picture.source_format,
+            rows=rows(),
         )
 
-    @torch.inference_mode()
     def upscale_tensor(
         self, lr: Tensor, request: UpscaleRequest, generator: torch.Generator, on_step_end: StepCallback | None = None
     ) -> Tensor:
         """(1, 3, h, w) in [-1, 1] -> (1, 3, 4h, 4w) float32, at the native scale."""
-        height, width = lr.shape[-2:]
-        padded = F.pad(lr.to(self.device), (0, -width % LR_STRIDE, 0, -height % LR_STRIDE), mode="replicate")
-        padded = padded.contiguous(memory_format=torch.channels_last)
-        latent = self._sample_latent(padded, request, generator, on_step_end)
-        image = self._decode(latent, padded, request.tile)[..., : height * SCALE, : width * SCALE]
-        source = F.interpolate(lr.to(self.device), scale_factor=SCALE, mode="bicubic", align_corners=False)
-        return fix_color(image, source, request.color_fix)
-
-    def _sample_latent(
-        self, lr: Tensor, request: UpscaleRequest, generator: torch.Generator, on_step_end: StepCallback | None
-    ) -> Tensor:
-        channels = self.autoencoder.config.latent_channels
-        shape = (1, channels, lr.shape[-2] // LR_STRIDE, lr.shape[-1] // LR_STRIDE)
-        timesteps = plan_timesteps(request.steps, self.experts.config.boundaries)
-        condition = lr.to(self.dtype)
-
-        def velocity(z: Tensor, t: float) -> Tensor:
-            v: Tensor = self.experts(z.to(self.dtype), t, condition)
-            return v.float()
-
-        z1 = noise(shape, generator).to(self.device)
-        return sample(velocity, z1, timesteps, solver=request.solver, on_step_end=on_step_end)
-
-    def _decode(self, latent: Tensor, lr: Tensor, tile: int | None) -> Tensor:
-        """Decode whole or in tiles; when memory runs out, halve the tile and start over."""
-        tile = choose_tile(lr.shape[-1], lr.shape[-2], tile)
-        while True:
-            try:
-                return decode_tiled(self.autoencoder, latent, lr, tile) if tile else self.autoencoder.decode(latent, lr)
-            except torch.OutOfMemoryError as error:
-                tile = (tile or max(lr.shape[-2:])) // 2
-                if tile < SMALLEST_TILE:
-                    raise DeviceError(
-                        f"out of memory on {self.device} even in tiles of {2 * tile} pixels", remedy="use --device cpu"
-                    ) from error
-
-
-def _redepth(samples: Samples, depth: int) -> Samples:
-    return samples if samples.dtype.itemsize * 8 == depth else from_unit(to_unit(samples), depth)
+        image = LRImage(((lr[0].permute(1, 2, 0) + 1) / 2).cpu().numpy(), self.device)
+        upscaling = Upscaling(self.autoencoder, self.experts, image, request)
+        return torch.cat(list(upscaling.rows(upscaling.sample_latent(generator, on_step_end))), 2)

@@ -1,22 +1,39 @@
 import pytest
 
-from linearsr.memory import AUTO_TILE, BASE_BYTES, WHOLE_LIMIT, choose_tile, estimate_peak_memory
+from linearsr.memory import BASE_BYTES, WHOLE_LIMIT, StripPlan, estimate_peak_memory, plan_strips
 
 
 @pytest.mark.parametrize(
-    ("width", "height", "tile", "expected"),
+    ("width", "height", "tile", "decoder", "transformer"),
     [
-        (64, 64, None, 0),
-        (752, 752, None, 0),
-        (WHOLE_LIMIT, 1, None, 0),
-        (753, 752, None, AUTO_TILE),
-        (9000, 9000, 0, 0),
-        (9000, 9000, 128, 128),
-        (10, 10, 128, 128),
+        (64, 64, None, 8, 8),
+        (320, 320, None, 40, 40),
+        (328, 320, None, 6, 40),
+        (9000, 9000, 0, 1125, 1125),
+        (2000, 2000, None, 1, 16),
+        (9000, 9000, 128, 1, 1),
+        (100, 2000, 128, 19, 19),
+        (10, 10, 128, 2, 2),
+        (8, 80_000, None, 256, 4096),
+        (80_000, 8, None, 1, 1),
     ],
 )
-def test_the_tile_is_the_one_asked_for_or_fits_the_size(width, height, tile, expected):
-    assert choose_tile(width, height, tile) == expected
+def test_strips_are_about_as_large_as_the_square_asked_for(width, height, tile, decoder, transformer):
+    plan = plan_strips(width, height, tile)
+    assert (plan.decoder_rows, plan.transformer_rows) == (decoder, transformer)
+
+
+def test_an_accelerator_gets_longer_strips():
+    assert plan_strips(1000, 1000, None, accelerator=True).decoder_rows == 125
+    assert plan_strips(4000, 4000, None, accelerator=True) == StripPlan(decoder_rows=32, transformer_rows=32)
+
+
+def test_halving_ends_at_one_row():
+    plan, heights = StripPlan(decoder_rows=5, transformer_rows=8), []
+    while plan is not None:
+        heights.append((plan.decoder_rows, plan.transformer_rows))
+        plan = plan.halved
+    assert heights == [(5, 8), (2, 4), (1, 2), (1, 1)]
 
 
 def test_the_estimate_grows_with_the_image_and_never_falls_below_the_base():
@@ -25,14 +42,7 @@ def test_the_estimate_grows_with_the_image_and_never_falls_below_the_base():
     assert sizes == sorted(set(sizes))
 
 
-def test_tiling_lowers_the_estimate_of_a_large_image_and_leaves_a_small_one():
-    assert (
-        estimate_peak_memory(4000, 4000, tile=128)
-        < estimate_peak_memory(4000, 4000)
-        < estimate_peak_memory(4000, 4000, tile=0)
-    )
+def test_strips_lower_the_estimate_of_a_large_image_and_leave_a_small_one():
+    assert estimate_peak_memory(4000, 4000) < estimate_peak_memory(4000, 4000, tile=0) / 10
     assert estimate_peak_memory(100, 50, tile=512) == estimate_peak_memory(100, 50, tile=0)
-
-
-def test_a_strip_counts_only_the_pixels_it_has():
-    assert estimate_peak_memory(2000, 10, tile=512) < estimate_peak_memory(700, 700, tile=512)
+    assert WHOLE_LIMIT >= 256 * 256, "the usual small photo is decoded in one piece"

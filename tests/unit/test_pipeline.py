@@ -60,24 +60,47 @@ def test_global_random_state_neither_matters_nor_changes(pipe):
     assert np.array_equal(*results)
 
 
-@pytest.mark.parametrize("size", [(264, 40), (17, 301)])
-def test_tiled_equals_untiled(pipe, size):
-    whole = pipe.upscale(picture(*size), UpscaleRequest(tile=0))
-    assert levels_apart(whole, pipe.upscale(picture(*size), UpscaleRequest(tile=32))) <= 1
-
-
 def test_tiling_of_the_pipeline_is_used_by_its_call(pipe, monkeypatch):
-    import linearsr.pipeline
+    import linearsr.streaming
 
-    tiles = []
-    tiled = linearsr.pipeline.decode_tiled
-    monkeypatch.setattr(linearsr.pipeline, "decode_tiled", lambda *a: tiles.append(a[-1]) or tiled(*a))
+    plans = []
+    plan = linearsr.streaming.plan_strips
+    monkeypatch.setattr(linearsr.streaming, "plan_strips", lambda *a, **k: plans.append(a[2]) or plan(*a, **k))
     monkeypatch.setattr(pipe, "_tile", None)
     pipe(photo(40, 16))
-    assert tiles == []
     pipe.enable_tiling(32)
     pipe(photo(40, 16))
-    assert tiles == [32]
+    assert plans == [None, 32]
+
+
+def test_rows_are_handed_out_while_the_rest_is_not_yet_made(pipe):
+    seen = []
+    source = picture(300, 16, alpha=True)
+    strips = pipe.stream(source, UpscaleRequest(tile=32), on_rows=lambda done, total: seen.append((done, total)))
+    assert seen == []
+    first = next(strips.rows)
+    assert first.shape[1:] == (64, 4)
+    assert seen[-1][0] < seen[-1][1] == 1200
+    heights = [len(first), *(len(rows) for rows in strips.rows)]
+    assert sum(heights) == 1200
+    assert seen[-1] == (1200, 1200)
+    assert max(heights[1:-1]) < 600
+
+
+def test_work_can_be_stopped_between_strips(pipe):
+    def cancel(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pipe.stream(picture(), UpscaleRequest(), on_rows=cancel).gather()
+
+
+def test_the_limit_of_a_stream_can_be_raised(pipe):
+    from linearsr.imaging.limits import Limits
+
+    with pytest.raises(ImageTooLargeError, match="3,839 pixels"):
+        pipe.stream(picture(12, 20), UpscaleRequest(), limits=Limits(max_output_pixels=3839))
+    assert pipe.stream(picture(12, 20), UpscaleRequest(), limits=Limits(max_output_pixels=3840)).width == 80
 
 
 @pytest.mark.parametrize(("depth", "gray", "alpha"), list(itertools.product((8, 16), (False, True), (False, True))))
@@ -170,37 +193,6 @@ def test_callback_is_called_after_every_step_and_can_stop_the_run(pipe):
 
     with pytest.raises(KeyboardInterrupt):
         pipe(photo(9, 9), callback_on_step_end=cancel)
-
-
-def fail_first(pipe, monkeypatch, times):
-    """Let the decoder run out of memory the first few times."""
-    decode, calls = pipe.autoencoder.decode, []
-
-    def scarce(latent, lr):
-        calls.append(max(lr.shape[-2:]))
-        if len(calls) <= times:
-            raise torch.OutOfMemoryError("scarce")
-        return decode(latent, lr)
-
-    monkeypatch.setattr(pipe.autoencoder, "decode", scarce)
-    return calls
-
-
-@pytest.mark.parametrize("times", [1, 2])
-def test_out_of_memory_halves_the_tile_and_gives_the_same_picture(pipe, monkeypatch, times):
-    source = picture(16, 600)
-    normal = pipe.upscale(source, UpscaleRequest())
-    calls = fail_first(pipe, monkeypatch, times)
-    assert levels_apart(pipe.upscale(source, UpscaleRequest()), normal) <= 1
-    assert calls[0] == 600
-    assert max(calls[times:]) < 600
-
-
-@pytest.mark.parametrize(("width", "tile", "smallest"), [(264, None, 66), (264, 70, 70), (40, None, 40)])
-def test_out_of_memory_in_the_smallest_tile_is_a_device_error(pipe, monkeypatch, width, tile, smallest):
-    fail_first(pipe, monkeypatch, 100)
-    with pytest.raises(DeviceError, match=f"out of memory on cpu even in tiles of {smallest} pixels"):
-        pipe.upscale(picture(16, width), UpscaleRequest(tile=tile))
 
 
 @pytest.mark.parametrize(("size", "scale"), [((1, 17_000), 0.1), ((1, 2000), 40)])

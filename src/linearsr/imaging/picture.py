@@ -74,3 +74,8 @@ def from_unit(values: NDArray[Any], depth: int) -> Samples:
     kind: type[np.uint8 | np.uint16] = np.uint8 if depth == 8 else np.uint16
     samples: Samples = np.round(np.clip(values, 0, 1) * np.iinfo(kind).max).astype(kind)
     return samples
+
+
+def redepth(samples: Samples, depth: int) -> Samples:
+    """Samples in 8 or 16 bits, whatever they were."""
+    return samples if samples.dtype.itemsize * 8 == depth else from_unit(to_unit(samples), depth)

@@ -33,13 +33,20 @@ def attend(q_BHNC: Tensor, summary_BHCE: Tensor) -> Tensor:
 
 def linear_attention(q_BHNC: Tensor, k_BHNC: Tensor, v_BHNC: Tensor) -> Tensor:
     """ReLU linear attention of (B, H, N, C) tensors, in O(N); the result has the dtype of ``v``."""
-    # Autocast would run the two matrix products in its low precision and lose the float32 sums.
-    with torch.autocast(q_BHNC.device.type, enabled=False):
+    with _float32_sums(q_BHNC):
         return attend(q_BHNC, summarize(k_BHNC, v_BHNC)).to(v_BHNC.dtype)
 
 
+def _float32_sums(x: Tensor) -> torch.autocast:
+    # Autocast would run the two matrix products in its low precision and lose the float32 sums.
+    return torch.autocast(x.device.type, enabled=False)
+
+
 class LinearAttention(nn.Module):
-    """Multi-head ReLU linear self-attention with RMS-normalised queries and keys. (B, N, D) -> (B, N, D)."""
+    """Multi-head ReLU linear self-attention with RMS-normalised queries and keys. (B, N, D) -> (B, N, D).
+
+    ``forward`` is ``read(x, summarize(x))``; of an image in parts, all are summarized first, then each reads the sum.
+    """
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -50,10 +57,20 @@ class LinearAttention(nn.Module):
         self.out = nn.Linear(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        q, k, v = self.qkv(x).chunk(3, dim=-1)
-        q, k = self.q_norm(q), self.k_norm(k)
-        attended = linear_attention(*(split_heads(part, self.heads) for part in (q, k, v)))
-        out: Tensor = self.out(merge_heads(attended))
+        return self.read(x, self.summarize(x))
+
+    def summarize(self, x: Tensor) -> Tensor:
+        """Keys and values of (B, N, D) tokens as a (B, H, C, C+1) float32 summary."""
+        k, v = F.linear(x, self.qkv.weight[x.shape[-1] :]).chunk(2, dim=-1)
+        with _float32_sums(x):
+            return summarize(split_heads(self.k_norm(k), self.heads), split_heads(v, self.heads))
+
+    def read(self, x: Tensor, summary: Tensor) -> Tensor:
+        """Attention of (B, N, D) tokens to whatever the summary was made of."""
+        q = split_heads(self.q_norm(F.linear(x, self.qkv.weight[: x.shape[-1]])), self.heads)
+        with _float32_sums(x):
+            attended = attend(q, summary)
+        out: Tensor = self.out(merge_heads(attended.to(q.dtype)))
         return out
 
 

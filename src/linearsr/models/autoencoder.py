@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from linearsr.models.configs import check_positive
+from linearsr.models.rows import Chain, Pointwise, RowStream, Skip, Streamable, row_stream
 from linearsr.models.texture import texture_energy
 
 SCALE = 4
@@ -45,7 +46,7 @@ class AutoencoderConfig:
             raise ValueError(f"widths must be four positive channel counts, one per pyramid level, not {self.widths}")
 
 
-class ResidualBlock(nn.Module):
+class ResidualBlock(Streamable):
     """Two 3x3 convolutions around a SiLU, added to the input. (B, C, H, W) -> (B, C, H, W)."""
 
     def __init__(self, width: int) -> None:
@@ -58,6 +59,9 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         update: Tensor = self.conv_out(F.silu(self.conv_in(x)))
         return x + update
+
+    def stream(self) -> RowStream:
+        return Skip(Chain(row_stream(self.conv_in), Pointwise(nn.SiLU()), row_stream(self.conv_out)))
 
 
 class Upsample(nn.Sequential):
@@ -144,6 +148,7 @@ class Decoder(nn.Module):
 
     def __init__(self, config: AutoencoderConfig) -> None:
         super().__init__()
+        self.config = config
         widths, tail = config.widths, config.tail_width
         self.pyramid = LRPyramid(widths)
         self.latent_in = nn.Conv2d(config.latent_channels, widths[3], 1)
@@ -160,6 +165,10 @@ class Decoder(nn.Module):
         )
 
     def forward(self, latent: Tensor, lr: Tensor) -> Tensor:
+        return self.detail(latent, lr) + enlarge(lr)
+
+    def detail(self, latent: Tensor, lr: Tensor) -> Tensor:
+        """What is added to the enlarged LR image: (B, 3, 32H, 32W) float32."""
         dtype = self.latent_in.weight.dtype
         *finer, coarsest = self.pyramid(lr.to(dtype))
         x = coarsest + self.latent_in(latent.to(dtype))
@@ -168,7 +177,12 @@ class Decoder(nn.Module):
         x = finer[0] + self.trunk(x)
         # Only the detail is computed in the network's precision; the picture under it keeps float32.
         detail: Tensor = self.tail(x).float()
-        return detail + F.interpolate(lr.float(), scale_factor=SCALE, mode="bicubic", align_corners=False)
+        return detail
+
+
+def enlarge(lr: Tensor) -> Tensor:
+    """Bicubic enlargement of an LR image: (B, 3, h, w) -> (B, 3, 4h, 4w) float32."""
+    return F.interpolate(lr.float(), scale_factor=SCALE, mode="bicubic", align_corners=False)
 
 
 class Autoencoder(nn.Module):

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from linearsr.models.attention import CrossAttention, LinearAttention
+from linearsr.models.conditioning import Condition
 
 Grid = tuple[int, int]
 """Height and width of the token grid."""
@@ -34,15 +35,22 @@ class MixFFN(nn.Module):
         self.project = nn.Linear(hidden, width, bias=False)
 
     def forward(self, x: Tensor, grid: Grid) -> Tensor:
+        return self.contract(self.depthwise(self.widen(x, grid)))
+
+    def widen(self, x: Tensor, grid: Grid) -> Tensor:
+        """Tokens (B, N, D) -> input of the depth-wise convolution, (B, C, h, w)."""
         # Seen as an image, (B, N, C) tokens are already in channels_last order: no copy on either side.
-        hidden = F.silu(self.expand(x)).view(len(x), *grid, -1).permute(0, 3, 1, 2)
-        value, gate = self.depthwise(hidden).permute(0, 2, 3, 1).flatten(1, 2).chunk(2, dim=-1)
+        return F.silu(self.expand(x)).view(len(x), *grid, -1).permute(0, 3, 1, 2)
+
+    def contract(self, hidden: Tensor) -> Tensor:
+        """Output of the depth-wise convolution, (B, C, h, w) -> tokens (B, N, D)."""
+        value, gate = hidden.permute(0, 2, 3, 1).flatten(1, 2).chunk(2, dim=-1)
         out: Tensor = self.project(value * F.silu(gate))
         return out
 
 
 class LinearBlock(nn.Module):
-    """One transformer block. (B, N, D) tokens, (B, L, D) guidance, (B, 6, D) time -> (B, N, D)."""
+    """One transformer block: tokens (B, N, D) of a grid, and what they are told -> (B, N, D)."""
 
     def __init__(self, width: int, heads: int, ratio: float) -> None:
         super().__init__()
@@ -53,12 +61,28 @@ class LinearBlock(nn.Module):
         self.ffn = MixFFN(width, ratio)
         self.modulation = nn.Parameter(torch.randn(6, width) / width**0.5)
 
-    def forward(self, x: Tensor, grid: Grid, guidance: Tensor, mask_BL: Tensor | None, time_B6D: Tensor) -> Tensor:
-        shift1, scale1, gate1, shift2, scale2, gate2 = (self.modulation + time_B6D).unsqueeze(2).unbind(1)
-        x = x + gate1 * self.attention(modulate(self.norm1(x), shift1, scale1))
-        x = x + self.cross_attention(x, guidance, mask_BL)
-        update: Tensor = gate2 * self.ffn(modulate(self.norm2(x), shift2, scale2), grid)
+    def forward(self, x: Tensor, grid: Grid, condition: Condition) -> Tensor:
+        x = self.attend(x, condition)
+        shift, scale, gate = self.modulations(condition)[3:]
+        update: Tensor = gate * self.ffn(modulate(self.norm2(x), shift, scale), grid)
         return x + update
+
+    def attend(self, x: Tensor, condition: Condition, summary: Tensor | None = None) -> Tensor:
+        """The block up to its feed-forward; with a ``summary``, attention is to what that was made of, not to ``x``."""
+        shift, scale, gate = self.modulations(condition)[:3]
+        normed = modulate(self.norm1(x), shift, scale)
+        x = x + gate * self.attention.read(normed, self.attention.summarize(normed) if summary is None else summary)
+        update: Tensor = self.cross_attention(x, condition.tokens, condition.mask_BL)
+        return x + update
+
+    def summarize(self, x: Tensor, condition: Condition) -> Tensor:
+        """What :meth:`attend` needs to know of tokens (B, N, D) held elsewhere; parts of an image add up."""
+        shift, scale, _ = self.modulations(condition)[:3]
+        return self.attention.summarize(modulate(self.norm1(x), shift, scale))
+
+    def modulations(self, condition: Condition) -> tuple[Tensor, ...]:
+        """Return (b_1, s_1, g_1, b_2, s_2, g_2), each (B, 1, D)."""
+        return (self.modulation + condition.time_B6D).unsqueeze(2).unbind(1)
 
 
 def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +12,15 @@ from torch import Tensor, nn
 
 FREQUENCIES = 256
 """Sinusoidal features of a timestep."""
+
+
+class Condition(NamedTuple):
+    """The timestep (B, D), its modulations (B, 6, D), guidance tokens (B, L, D) and which of them count (B, L)."""
+
+    time: Tensor
+    time_B6D: Tensor
+    tokens: Tensor
+    mask_BL: Tensor | None
 
 
 class TimestepEmbedding(nn.Module):

@@ -79,6 +79,10 @@ class ExpertTransformer(nn.Module):
         self, z_t: Tensor, t: float, lr: Tensor, guidance: Tensor | None = None, mask_BL: Tensor | None = None
     ) -> Tensor:
         """Velocity (B, C, H, W) at one timestep for the whole batch; arguments as in LinearTransformer."""
-        expert = self.experts[self.config.expert_at(t)]
-        v: Tensor = expert(z_t, z_t.new_full((z_t.shape[0],), t), lr, guidance, mask_BL)
+        v: Tensor = self.expert_at(t)(z_t, z_t.new_full((z_t.shape[0],), t), lr, guidance, mask_BL)
         return v
+
+    def expert_at(self, t: float) -> LinearTransformer:
+        """Return the one expert in charge of timestep ``t``."""
+        expert: LinearTransformer = self.experts[self.config.expert_at(t)]  # type: ignore[assignment]
+        return expert

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from linearsr.models.blocks import LinearBlock, modulate
-from linearsr.models.conditioning import GuidanceEmbedding, LREncoder, TimestepEmbedding
+from linearsr.models.conditioning import Condition, GuidanceEmbedding, LREncoder, TimestepEmbedding
 from linearsr.models.configs import check_positive
 
 
@@ -69,13 +69,28 @@ class LinearTransformer(nn.Module):
             guidance: (B, L, G) text-encoder states, or None for the learned null token.
             mask_BL: (B, L) bool, True where a guidance token counts.
         """
-        grid = (z_t.shape[-2], z_t.shape[-1])
+        return self.velocity(z_t, self.condition(t, guidance, mask_BL), lr)
+
+    def velocity(self, z_t: Tensor, condition: Condition, lr: Tensor) -> Tensor:
+        """Return the velocity (B, C, H, W) of a noisy latent (B, C, H, W) for an LR image (B, 3, 8H, 8W)."""
+        x = self.embed(z_t, self.lr_encoder(lr.to(z_t.dtype)))
+        for block in self.blocks:
+            x = block(x, (z_t.shape[-2], z_t.shape[-1]), condition)
+        return self.head(x, condition).transpose(1, 2).reshape(z_t.shape)
+
+    def condition(self, t: Tensor, guidance: Tensor | None = None, mask_BL: Tensor | None = None) -> Condition:
+        """Embed timesteps (B,) and guidance (B, L, G): what every block is told."""
         time = self.time(t)
         time_B6D = self.time_modulation(time).unflatten(-1, (6, -1))
-        tokens = self.guidance(guidance, z_t.shape[0])
-        x = self.patch_in(torch.cat((z_t, self.lr_encoder(lr)), dim=1).flatten(2).transpose(1, 2))
-        for block in self.blocks:
-            x = block(x, grid, tokens, mask_BL, time_B6D)
-        shift, scale = (self.modulation_out + time[:, None]).unsqueeze(2).unbind(1)
+        return Condition(time, time_B6D, self.guidance(guidance, len(t)), mask_BL)
+
+    def embed(self, z_t: Tensor, lr_features: Tensor) -> Tensor:
+        """Noisy latent (B, C, H, W) and LR features of the same grid -> tokens (B, N, D)."""
+        x: Tensor = self.patch_in(torch.cat((z_t, lr_features), dim=1).flatten(2).transpose(1, 2))
+        return x
+
+    def head(self, x: Tensor, condition: Condition) -> Tensor:
+        """Tokens (B, N, D) -> velocities (B, N, C)."""
+        shift, scale = (self.modulation_out + condition.time[:, None]).unsqueeze(2).unbind(1)
         v: Tensor = self.patch_out(modulate(self.norm_out(x), shift, scale))
-        return v.transpose(1, 2).reshape(z_t.shape)
+        return v

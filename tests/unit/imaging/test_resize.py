@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from imaging_samples import noise
 
-from linearsr.imaging.resize import resize
+from linearsr.imaging.picture import Picture
+from linearsr.imaging.resize import AlphaRows, RowResizer, resize
 
 SIDES = (1, 2, 3, 8, 17, 50)
 
@@ -70,3 +71,27 @@ def test_a_flat_picture_stays_flat(value):
 def test_16_bit_steps_are_resolved():
     ramp = np.tile(np.linspace(30_000, 30_100, 50).astype(np.uint16), (4, 1))
     assert len(np.unique(resize(ramp, 200, 16))) > 90
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("size", [(31, 17), (7, 90), (90, 41), (31, 40), (5, 3), (1, 1)], ids=str)
+@pytest.mark.parametrize("step", [1, 7, 100])
+def test_rows_one_after_the_other_give_what_the_whole_gives(size, step, dtype):
+    samples = noise(40, 31, 2, dtype=dtype)
+    resizer = RowResizer((31, 40), size)
+    rows = [resizer.push(samples[top : top + step]) for top in range(0, 40, step)]
+    difference = np.abs(np.concatenate(rows).astype(int) - resize(samples, *size).astype(int))
+    assert difference.max() <= 1
+    if step == 1 and size[1] == 90:
+        assert sum(len(part) > 0 for part in rows) > 10, "rows come as they are made"
+
+
+@pytest.mark.parametrize(("dtype", "depth"), [(np.uint8, 8), (np.uint8, 16), (np.uint16, 8)])
+def test_alpha_rows_are_the_resized_alpha_in_the_depth_asked_for(dtype, depth):
+    alpha = noise(150, 9, dtype=dtype)
+    rows = AlphaRows(Picture(color=noise(150, 9, 1, dtype=dtype), alpha=alpha), depth, (18, 300))
+    parts = [rows.take(count) for count in (0, 1, 130, 169)]
+    assert [len(part) for part in parts] == [0, 1, 130, 169]
+    whole = resize(alpha, 18, 300)
+    expected = whole / np.iinfo(dtype).max * (2**depth - 1)
+    assert np.abs(np.concatenate(parts)[..., 0] - expected).max() <= 1 + (2**depth - 1) / np.iinfo(dtype).max

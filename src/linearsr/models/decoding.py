@@ -1,0 +1,106 @@
+"""Decoding strip by strip: the rows of ``Decoder.forward`` in order, in a memory that does not grow with the height.
+
+A strip of the LR image and its latent go in; each level of the pyramid, of the climb and of the tail runs as a row
+stream, and features wait in queues until the deeper path has caught up with them. Nothing is computed twice.
+
+Legend: C latent channels, H x W latent grid; LR rows are 8 and HR rows 32 to a latent row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch import Tensor
+
+from linearsr.models.autoencoder import LR_STRIDE, SCALE, AutoencoderConfig, Decoder, enlarge
+from linearsr.models.rows import ReadRows, RowQueue, row_stream
+
+_BICUBIC_REACH = 2
+"""LR rows that an enlarged row depends on, above and below its own."""
+
+
+def decode_rows(
+    decoder: Decoder, latent: Tensor, read_lr: ReadRows, *, rows: int, start: int = 0, stop: int | None = None
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield the detail and the enlarged LR image, whose sum is the HR image, from top to bottom.
+
+    Both are (1, 3, n, 32W) float32.
+
+    Args:
+        decoder: used as in ``Decoder.forward``.
+        latent: (1, C, H, W).
+        read_lr: gives rows of the (1, 3, 8H, 8W) LR image.
+        rows: latent rows per strip.
+        start: first latent row to decode.
+        stop: latent row to stop before; None is H. Rows outside are read, as far as the decoder sees, but not returned.
+    """
+    height = latent.shape[2]
+    stop = height if stop is None else stop
+    if rows >= height == stop and start == 0:
+        lr = read_lr(0, height * LR_STRIDE)
+        yield decoder.detail(latent, lr), enlarge(lr)
+        return
+    halo = receptive_radius(decoder.config)
+    first, end = max(0, start - halo), min(height, stop + halo)
+    up = LR_STRIDE * SCALE
+    row = first * up
+    strips = _DecoderRows(decoder)
+    for top in range(first, end, rows):
+        bottom = min(end, top + rows)
+        lr = read_lr(top * LR_STRIDE, bottom * LR_STRIDE)
+        detail = strips.push(latent[:, :, top:bottom], lr, last=bottom == end)
+        if detail is None:
+            continue
+        low, high = max(row, start * up), min(row + detail.shape[2], stop * up)
+        if low < high:
+            yield detail[:, :, low - row : high - row], _enlarged(read_lr, low, high, height * LR_STRIDE)
+        row += detail.shape[2]
+
+
+def receptive_radius(config: AutoencoderConfig) -> int:
+    """Upper bound of the decoder's reach, in latent cells."""
+    # Per level, at strides 2 to 8 of LR pixels: strided convolution 2, its block 2, mixing block 2, climbing 1.
+    levels = sum(stride * (2 + 2 + 2 + 1) for stride in (2, 4, 8))
+    native = 1 + 2 * config.depth + 4
+    return -(-(levels + native) // LR_STRIDE)
+
+
+def _enlarged(read_lr: ReadRows, low: int, high: int, height: int) -> Tensor:
+    """Rows ``low`` to ``high`` of the enlargement of ``height`` LR rows."""
+    top = max(0, low // SCALE - _BICUBIC_REACH)
+    bottom = min(height, -(-high // SCALE) + _BICUBIC_REACH)
+    return enlarge(read_lr(top, bottom))[:, :, low - top * SCALE : high - top * SCALE]
+
+
+class _DecoderRows:
+    """The layers of a decoder as row streams, wired as in ``Decoder.forward``."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        self._decoder = decoder
+        self._pyramid = [row_stream(part) for part in (decoder.pyramid.stem, *decoder.pyramid.levels)]
+        self._climb = [(row_stream(mix), row_stream(up)) for mix, up in zip(decoder.mix, decoder.climb, strict=True)]
+        self._trunk, self._tail = row_stream(decoder.trunk), row_stream(decoder.tail)
+        self._latents, self._native = RowQueue(), RowQueue()
+        self._finer = [RowQueue() for _ in self._climb]
+
+    def push(self, latent: Tensor, lr: Tensor, *, last: bool) -> Tensor | None:
+        """Take strips of the latent and the LR image; return the detail rows that are complete, float32."""
+        dtype = self._decoder.latent_in.weight.dtype
+        self._latents.put(self._decoder.latent_in(latent.to(dtype)))
+        x: Tensor | None = lr.to(dtype)
+        for level, (stream, waiting) in enumerate(zip(self._pyramid, [*self._finer[::-1], None], strict=True)):
+            x = stream.push(x, last=last)
+            if waiting is not None:
+                waiting.put(x)
+            if level == 0:
+                self._native.put(x)
+        x = _add(self._latents, x)
+        for (mix, up), waiting in zip(self._climb, self._finer, strict=True):
+            x = _add(waiting, up.push(mix.push(x, last=last), last=last))
+        x = _add(self._native, self._trunk.push(x, last=last))
+        detail = self._tail.push(x, last=last)
+        return None if detail is None else detail.float()
+
+
+def _add(waiting: RowQueue, x: Tensor | None) -> Tensor | None:
+    return None if x is None else waiting.take(x.shape[2]) + x

@@ -1,0 +1,162 @@
+"""One image through the model in strips: LR rows in, HR rows out, whatever the size.
+
+LR -> pad to the latent grid -> sample the latent with the experts -> decode with the LR -> crop -> colour fix
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from linearsr.devices import is_out_of_memory
+from linearsr.diffusion.sampler import StepCallback, noise, plan_timesteps, sample
+from linearsr.errors import DeviceError
+from linearsr.imaging.color import AdainFix, ColorFixRows, NoFix, WaveletFix
+from linearsr.imaging.picture import Samples, to_unit
+from linearsr.memory import StripPlan, plan_strips
+from linearsr.models.autoencoder import LR_STRIDE, SCALE, Autoencoder
+from linearsr.models.decoding import decode_rows
+from linearsr.models.experts import ExpertTransformer
+from linearsr.models.peers import Alone, Peers
+from linearsr.models.sweep import velocity_in_strips
+from linearsr.request import UpscaleRequest
+
+T = TypeVar("T")
+UP = LR_STRIDE * SCALE
+"""HR pixels along a side of a latent cell."""
+_FIX_REACH = 1
+"""Latent rows around a band that its colour fix depends on."""
+
+
+class LRImage:
+    """The LR image as the networks read it: rows of floats on their device, padded to the latent grid."""
+
+    def __init__(self, samples: Samples | NDArray[np.float32], device: torch.device) -> None:
+        """``samples`` is (H, W, 1) or (H, W, 3): 8 or 16 bits, or float32 in [0, 1]."""
+        self._samples, self._device = samples, device
+        self.height, self.width = samples.shape[:2]
+        self.grid = -(-self.height // LR_STRIDE), -(-self.width // LR_STRIDE)
+
+    def read(self, top: int, bottom: int) -> Tensor:
+        """Rows of the padded image, (1, 3, bottom - top, 8 W) float32 in [-1, 1]; the last ones repeat the edge."""
+        rows = self._samples[min(top, self.height - 1) : bottom]
+        unit = rows if rows.dtype == np.float32 else to_unit(rows)
+        lr = torch.from_numpy(unit).to(self._device).permute(2, 0, 1)[None].expand(1, 3, -1, -1) * 2 - 1
+        missing = bottom - top - lr.shape[2]
+        padded = F.pad(lr, (0, self.grid[1] * LR_STRIDE - self.width, 0, missing), mode="replicate")
+        return padded.contiguous(memory_format=torch.channels_last)
+
+
+class Upscaling:
+    """The work on one image. Where memory runs out, strips are halved and the work goes on where it stopped."""
+
+    def __init__(
+        self,
+        autoencoder: Autoencoder,
+        experts: ExpertTransformer,
+        lr: LRImage,
+        request: UpscaleRequest,
+        peers: Peers | None = None,
+    ) -> None:
+        """``peers`` are the processes that share the image; every one makes the rows of its own band."""
+        self._autoencoder, self._experts, self._lr, self._request = autoencoder, experts, lr, request
+        self._peers = peers
+        self._device = next(experts.parameters()).device
+        self._plan = plan_strips(lr.width, lr.height, request.tile, accelerator=self._device.type != "cpu")
+        self._band = (peers or Alone()).band(lr.grid[0])
+
+    @torch.inference_mode()
+    def sample_latent(self, generator: torch.Generator, on_step_end: StepCallback | None = None) -> Tensor:
+        """Draw noise and follow the experts' velocity to a latent, (1, C, H, W) float32."""
+        shape = (1, self._autoencoder.config.latent_channels, *self._lr.grid)
+        timesteps = plan_timesteps(self._request.steps, self._experts.config.boundaries)
+        z1 = noise(shape, generator).to(self._device)
+
+        def velocity(z: Tensor, t: float) -> Tensor:
+            return self._fitting(lambda plan: self._velocity(z, t, plan))
+
+        return sample(velocity, z1, timesteps, solver=self._request.solver, on_step_end=on_step_end)
+
+    def _velocity(self, z: Tensor, t: float, plan: StripPlan) -> Tensor:
+        expert = self._experts.expert_at(t)
+        z = z.to(expert.patch_in.weight.dtype)
+        condition = expert.condition(z.new_full((1,), t))
+        return velocity_in_strips(
+            expert, z, condition, self._lr.read, rows=plan.transformer_rows, peers=self._peers
+        ).float()
+
+    def _fitting(self, compute: Callable[[StripPlan], T]) -> T:
+        """Return what ``compute`` makes with the present plan, or with the first smaller one that fits."""
+        while True:
+            try:
+                return compute(self._plan)
+            except RuntimeError as error:
+                self._shrink(error)
+
+    def _shrink(self, error: RuntimeError) -> None:
+        if not is_out_of_memory(error):
+            raise error
+        smaller = self._plan.halved
+        if smaller is None:
+            raise DeviceError(
+                f"out of memory on {self._device}, even in the shortest strips", remedy="use --device cpu"
+            ) from error
+        self._plan = smaller
+
+    @torch.inference_mode()
+    def rows(self, latent: Tensor) -> Iterator[Tensor]:
+        """Yield the band's (1, 3, n, 4w) float32 rows in [-1, 1], not clamped, cropped to the image."""
+        first, stop = self._band
+        start, end = max(0, first - _FIX_REACH), min(self._lr.grid[0], stop + _FIX_REACH)
+        fix, seen, done = self._color_fix(latent), start * UP, start * UP
+        bottom = self._pixel_row(end)
+        for result, source in self._pairs(latent, start, end):
+            seen += result.shape[2]
+            fixed = fix.push(result, source, last=seen == bottom)
+            inside = fixed[:, :, max(0, first * UP - done) : max(0, self._pixel_row(stop) - done)]
+            done += fixed.shape[2]
+            if inside.shape[2]:
+                yield inside
+
+    def _pixel_row(self, cell: int) -> int:
+        """First row of a latent row, or the image's height if that is smaller."""
+        height: int = self._lr.height * SCALE
+        return min(cell * UP, height)
+
+    def _color_fix(self, latent: Tensor) -> ColorFixRows:
+        if self._request.color_fix == "adain":
+            # The moments are those of the whole picture: it is decoded twice, and memory stays flat.
+            return AdainFix(self._pairs(latent, *self._band), (self._peers or Alone()).add_up)
+        return WaveletFix() if self._request.color_fix == "wavelet" else NoFix()
+
+    def _pairs(self, latent: Tensor, start: int, stop: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield rows of the decoded image and of the enlarged LR image, both cropped to the image."""
+        width, top, bottom = self._lr.width * SCALE, start * UP, self._pixel_row(stop)
+        for detail, source in self._decoded(latent, start, stop):
+            inside = min(source.shape[2], bottom - top)
+            if inside > 0:
+                source = source[:, :, :inside, :width]
+                yield source + detail[:, :, :inside, :width], source
+            top += inside
+
+    def _decoded(self, latent: Tensor, start: int, stop: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield what ``decode_rows`` does, going on in shorter strips where memory runs out."""
+        decoder, read = self._autoencoder.decoder, self._lr.read
+        done = start * UP
+        while True:
+            cell, again = divmod(done, UP)
+            try:
+                for pair in decode_rows(decoder, latent, read, rows=self._plan.decoder_rows, start=cell, stop=stop):
+                    detail, source = (part[:, :, again:] for part in pair)
+                    again = max(0, again - pair[0].shape[2])
+                    done += detail.shape[2]
+                    yield detail, source
+                return
+            except RuntimeError as error:
+                self._shrink(error)

@@ -1,0 +1,117 @@
+"""R20 and what happens when memory runs out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from small_models import photo, small_pipeline
+
+import linearsr.models.decoding
+import linearsr.streaming
+from linearsr.errors import DeviceError
+from linearsr.imaging.picture import Picture
+from linearsr.request import UpscaleRequest
+from linearsr.streaming import LRImage
+
+DRAW = np.random.default_rng(8)
+SIZES_AND_TILES = [
+    (int(DRAW.integers(1, 200)), int(DRAW.integers(1, 90)), int(DRAW.integers(32, 150))) for _ in "_" * 20
+]
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def pipe():
+    return small_pipeline()
+
+
+def upscaled(pipe, height, width, **request):
+    return pipe.upscale(Picture(color=photo(height, width)), UpscaleRequest(**request)).color.astype(int)
+
+
+@pytest.mark.parametrize(("height", "width", "tile"), SIZES_AND_TILES)
+def test_tiled_equals_untiled(pipe, height, width, tile):
+    whole = upscaled(pipe, height, width, tile=0)
+    assert np.abs(upscaled(pipe, height, width, tile=tile) - whole).max() <= 1
+    assert whole.std() > 5, "there is something to compare"
+
+
+@pytest.mark.parametrize("fix", ["wavelet", "adain", "none"])
+@pytest.mark.parametrize("scale", [1.7, 4, 5])
+def test_tiled_equals_untiled_with_every_colour_fix_and_scale(pipe, fix, scale):
+    whole = upscaled(pipe, 133, 40, tile=0, color_fix=fix, scale=scale)
+    assert np.abs(upscaled(pipe, 133, 40, tile=32, color_fix=fix, scale=scale) - whole).max() <= 1
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_lr_image_is_padded_by_its_edges_and_read_in_rows(dtype, channels):
+    pixels = photo(13, 11)[..., :channels]
+    samples = (
+        (pixels / 255).astype(dtype) if dtype == np.float32 else pixels.astype(dtype) * (np.iinfo(dtype).max // 255)
+    )
+    image = LRImage(samples, CPU)
+    assert image.grid == (2, 2)
+    whole = image.read(0, 16)
+    expected = np.broadcast_to(pixels, (13, 11, 3)) / 127.5 - 1
+    np.testing.assert_allclose(whole[0, :, :13, :11].permute(1, 2, 0), expected, atol=1e-6)
+    assert torch.equal(whole[:, :, 13:], whole[:, :, 12:13].expand(-1, -1, 3, -1))
+    assert torch.equal(whole[:, :, :, 11:], whole[:, :, :, 10:11].expand(-1, -1, -1, 5))
+    for top, bottom in ((0, 5), (8, 16), (12, 13), (14, 16)):
+        assert torch.equal(image.read(top, bottom), whole[:, :, top:bottom])
+
+
+def fail(monkeypatch, name, times, error=torch.OutOfMemoryError):
+    """Let a function of the streaming run out of memory a few times, in the middle of its work; return its calls."""
+    function, calls = getattr(linearsr.streaming, name), []
+
+    def scarce(*arguments, **options):
+        calls.append(options["rows"])
+        if len(calls) > times:
+            return function(*arguments, **options)
+        if name == "velocity_in_strips":
+            raise error("DefaultCPUAllocator: can't allocate memory")
+        return broken(function(*arguments, **options))
+
+    def broken(pieces):
+        if len(calls) % 2 == 0:
+            yield next(pieces)
+        raise error("DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr(linearsr.streaming, name, scarce)
+    return calls
+
+
+@pytest.mark.parametrize("name", ["velocity_in_strips", "decode_rows"])
+@pytest.mark.parametrize("times", [1, 3])
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError, RuntimeError])
+def test_out_of_memory_halves_the_strips_and_gives_the_same_picture(pipe, monkeypatch, name, times, error):
+    normal = upscaled(pipe, 700, 16, tile=128)
+    calls = fail(monkeypatch, name, times, error)
+    assert np.abs(upscaled(pipe, 700, 16, tile=128) - normal).max() <= 1
+    assert calls[: times + 1] == [88, 44, 22, 11][: times + 1]
+
+
+@pytest.mark.parametrize("name", ["velocity_in_strips", "decode_rows"])
+def test_out_of_memory_in_the_shortest_strips_is_a_device_error(pipe, monkeypatch, name):
+    calls = fail(monkeypatch, name, 100)
+    with pytest.raises(DeviceError, match="out of memory on cpu, even in the shortest strips"):
+        upscaled(pipe, 300, 16)
+    assert calls[-1] == 1
+
+
+def test_another_error_is_not_taken_for_a_lack_of_memory(pipe, monkeypatch):
+    def broken(*arguments, **options):
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(linearsr.streaming, "velocity_in_strips", broken)
+    with pytest.raises(RuntimeError, match="a defect"):
+        upscaled(pipe, 10, 10)
+
+
+def test_no_grad_mode_leaks_out_of_an_unfinished_stream(pipe):
+    strips = pipe.stream(Picture(color=photo(300, 16)), UpscaleRequest(tile=32))
+    next(strips.rows)
+    assert not torch.is_inference_mode_enabled()
+    assert torch.ones(1, requires_grad=True).mul(2).requires_grad
