@@ -5,37 +5,19 @@ from __future__ import annotations
 import warnings
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import numpy as np
-
-from linearsr.imaging.atomic import write_atomically
-from linearsr.imaging.codec import ImageSource, decode, encode
+from linearsr.imaging.atomic import new_file, write_atomically
+from linearsr.imaging.encoder import check, encode, save_strips
 from linearsr.imaging.formats import OutputFormat, format_of_suffix
-from linearsr.imaging.picture import Metadata, Picture, from_unit, to_unit
-from linearsr.request import UpscaleRequest
+from linearsr.imaging.picture import Metadata, Picture, Samples, from_unit, redepth, to_unit
+from linearsr.imaging.strips import Strips, cut
 
-if TYPE_CHECKING:
-    from linearsr.diffusion.sampler import StepCallback
-    from linearsr.pipeline import SRPipeline
+IN_MEMORY_BYTES = 2**26
+"""Results up to this many bytes of samples are encoded in memory."""
 
 
 class LossWarning(UserWarning):
     """Something of the picture does not fit the chosen format."""
-
-
-def upscale_file(
-    pipeline: SRPipeline,
-    source: ImageSource,
-    request: UpscaleRequest,
-    form: OutputFormat,
-    *,
-    quality: int = 95,
-    on_step: StepCallback | None = None,
-) -> bytes:
-    """Upscale an image file (a path, or its bytes) and return the bytes of the result's file."""
-    result = pipeline.upscale(decode(source), request, on_step_end=on_step)
-    return encode(fit(result, form), form, quality=quality)
 
 
 def write_picture(
@@ -48,27 +30,40 @@ def write_picture(
         OutputError: if the path exists and ``overwrite`` is false, or cannot be written.
     """
     form = form or format_of_suffix(path.suffix)
-    write_atomically(path, encode(fit(picture, form), form, quality=quality), overwrite=overwrite)
+    write_strips(fit(cut(picture), form), path, form, quality=quality, overwrite=overwrite)
 
 
-def fit(picture: Picture, form: OutputFormat) -> Picture:
-    """Reduce a picture to what ``form`` can hold, warning (LossWarning) about everything that is lost."""
-    picture = replace(picture, metadata=_fit_metadata(picture, form))
-    if picture.depth == 16 and not form.depth16:
+def write_strips(strips: Strips, path: Path, form: OutputFormat, *, quality: int = 95, overwrite: bool = False) -> None:
+    """Write strips that fit ``form``; what is large goes to disk as it arrives, and ``path`` is whole or absent."""
+    check(form, strips.width, strips.height, quality)
+    if strips.row_bytes * strips.height <= IN_MEMORY_BYTES:
+        write_atomically(path, encode(strips.gather(), form, quality=quality), overwrite=overwrite)
+        return
+    with new_file(path, overwrite=overwrite) as temporary:
+        save_strips(strips, temporary, form, quality=quality)
+
+
+def fit(strips: Strips, form: OutputFormat) -> Strips:
+    """Reduce strips to what ``form`` can hold, warning (LossWarning) about everything that is lost."""
+    strips = replace(strips, metadata=_fit_metadata(strips, form))
+    if strips.depth == 16 and not form.depth16:
         _warn(f"{form.name} holds 8 bits per sample; the 16-bit result is reduced")
-        alpha = None if picture.alpha is None else from_unit(to_unit(picture.alpha), 8)
-        picture = replace(picture, color=from_unit(to_unit(picture.color), 8), alpha=alpha)
-    if picture.alpha is not None and not form.alpha:
+        strips = strips.map(lambda rows: redepth(rows, 8), depth=8)
+    if strips.has_alpha and not form.alpha:
         _warn(f"{form.name} has no alpha; transparent parts become white")
-        opacity = to_unit(picture.alpha)[..., None]
-        flat = to_unit(picture.color) * opacity + (1 - opacity)
-        picture = replace(picture, color=from_unit(flat.astype(np.float32), picture.depth), alpha=None)
-    return picture
+        strips = strips.map(_flatten, has_alpha=False)
+    return strips
 
 
-def _fit_metadata(picture: Picture, form: OutputFormat) -> Metadata:
-    metadata = picture.metadata
-    if picture.is_gray and not form.gray and (metadata.icc or b"")[16:20] == b"GRAY":
+def _flatten(rows: Samples) -> Samples:
+    """Lay the colour of (n, W, C + 1) rows over white."""
+    opacity = to_unit(rows[..., -1:])
+    return from_unit(to_unit(rows[..., :-1]) * opacity + (1 - opacity), rows.dtype.itemsize * 8)
+
+
+def _fit_metadata(strips: Strips, form: OutputFormat) -> Metadata:
+    metadata = strips.metadata
+    if strips.is_gray and not form.gray and (metadata.icc or b"")[16:20] == b"GRAY":
         _warn(f"the grey ICC profile is left out: {form.name} holds colour only")
         metadata = replace(metadata, icc=None)
     exif = _within(form.max_exif, metadata.exif, f"EXIF is left out: {form.name} output")

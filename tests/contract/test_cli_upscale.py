@@ -97,7 +97,7 @@ def test_standard_input_to_standard_output_carries_only_the_image(photos, linear
     assert json.loads(err.splitlines()[-1]) == {"event": "summary", "done": 1, "skipped": 0, "failed": 0}
 
 
-def test_json_progress_tells_every_step(photos, linearsr):
+def test_json_progress_tells_every_step_and_the_rows_that_are_done(photos, linearsr):
     _, out, err = linearsr("upscale", "one.png", "in/broken.png", "-o", "out", "--json-progress")
     events = [json.loads(line) for line in out.splitlines()]
     assert [event["event"] for event in events] == [
@@ -107,9 +107,11 @@ def test_json_progress_tells_every_step(photos, linearsr):
         "step",
         "step",
         "step",
+        "rows",
         "done",
         "summary",
     ]
+    assert events[-3] == {"event": "rows", "input": "one.png", "rows": 40, "total": 40}
     assert events[0]["code"] == "unsupported_format"
     assert events[-2]["size_out"] == [52, 40]
     assert err == ""
@@ -149,10 +151,10 @@ def test_a_loss_is_told_as_a_warning(photos, linearsr):
 
 
 def test_a_defect_met_on_one_image_is_reported_and_the_rest_goes_on(photos, linearsr, monkeypatch):
-    import linearsr.files as files
+    import linearsr.cli.upscale as verb
 
-    original = files.decode
-    monkeypatch.setattr(files, "decode", lambda source: 1 / 0 if source.name == "a.png" else original(source))
+    original = verb.decode
+    monkeypatch.setattr(verb, "decode", lambda source, limits: 1 / 0 if source.name == "a.png" else original(source))
     status, _, err = linearsr("upscale", "in/a.png", "one.png", "-o", "out", "-v")
     assert status == 2
     assert "unexpected ZeroDivisionError" in err
@@ -166,6 +168,15 @@ def test_a_terminal_gets_a_bar(photos, linearsr, monkeypatch):
     assert status == 2
     assert "in/a.png: 13x10 -> 52x40" in err
     assert "2 done, 0 skipped, 1 failed" in err
+
+
+def test_the_limits_can_be_lowered_and_raised(photos, linearsr):
+    status, _, err = linearsr("upscale", "one.png", "-o", "out", "--max-output-pixels", "2079")
+    assert status == 2
+    assert "over the limit of 2,079 pixels" in err
+    assert linearsr("upscale", "one.png", "-o", "out", "--max-output-pixels", "2080")[0] == 0
+    status, _, err = linearsr("upscale", "one.png", "-o", "out2", "--max-input-pixels", "129")
+    assert (status, "over the limit of 129" in err) == (2, True)
 
 
 def test_interrupting_says_so(photos, linearsr, monkeypatch):

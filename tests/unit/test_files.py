@@ -1,23 +1,26 @@
 import warnings
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import PIL.Image
 import pytest
-from imaging_samples import SRGB_ICC, exif_with, gray_icc, noise, pil_bytes
+from imaging_samples import SRGB_ICC, exif_with, gray_icc, noise
 
 from linearsr.errors import InputError, OutputError
-from linearsr.files import LossWarning, fit, upscale_file, write_picture
-from linearsr.imaging.codec import decode, encode
+from linearsr.files import LossWarning, fit, write_picture, write_strips
+from linearsr.imaging.codec import decode
+from linearsr.imaging.encoder import encode
 from linearsr.imaging.formats import OUTPUTS
 from linearsr.imaging.picture import Metadata, Picture
-from linearsr.request import UpscaleRequest
+from linearsr.imaging.strips import cut
 
 
 def losses(picture, name):
     """What is warned about when fitting, and the fitted picture; it must then be encodable."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        fitted = fit(picture, OUTPUTS[name])
+        fitted = fit(cut(picture), OUTPUTS[name]).gather()
     assert all(warning.category is LossWarning for warning in caught)
     encode(fitted, OUTPUTS[name])
     return [str(warning.message) for warning in caught], fitted
@@ -26,6 +29,11 @@ def losses(picture, name):
 def picture(dtype=np.uint8, colors=3, alpha=False, **metadata):
     opacity = noise(4, 5, dtype=dtype, seed=1) if alpha else None
     return Picture(color=noise(4, 5, colors, dtype=dtype), alpha=opacity, metadata=Metadata(**metadata))
+
+
+def same(one, other):
+    alphas = (one.alpha is None) == (other.alpha is None) and (one.alpha is None or (one.alpha == other.alpha).all())
+    return bool(alphas) and np.array_equal(one.color, other.color) and one.metadata == other.metadata
 
 
 EXIF = exif_with(make="Maker").tobytes()
@@ -60,7 +68,7 @@ def test_nothing_is_warned_about_when_nothing_is_lost(name, options):
     whole = picture(**options)
     messages, fitted = losses(whole, name)
     assert messages == []
-    assert fitted == whole
+    assert same(fitted, whole)
     back = decode(encode(whole, OUTPUTS[name])).metadata
     assert (back.icc, back.xmp) == (options.get("icc"), options.get("xmp"))
     assert "exif" not in options or b"Maker" in back.exif
@@ -74,7 +82,7 @@ def test_several_losses_are_each_warned_about():
 
 def test_the_warning_points_at_the_caller():
     with pytest.warns(LossWarning) as caught:
-        fit(picture(np.uint16), OUTPUTS["jpg"])
+        fit(cut(picture(np.uint16)), OUTPUTS["jpg"])
     assert caught[0].filename == __file__
 
 
@@ -118,29 +126,44 @@ def test_an_unknown_suffix_is_refused_before_anything_is_written(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-class Doubling:
-    """Stands where the model would: the file around it is what is tested."""
+@pytest.mark.parametrize("name", ["png", "jpg", "webp", "tiff"])
+@pytest.mark.parametrize(("dtype", "alpha"), [(np.uint8, False), (np.uint8, True), (np.uint16, True)])
+@pytest.mark.parametrize("colors", [1, 3])
+@pytest.mark.filterwarnings("ignore::linearsr.files.LossWarning")
+def test_what_goes_to_disk_in_strips_is_what_would_go_from_memory(name, dtype, alpha, colors, tmp_path, monkeypatch):
+    whole = picture(dtype, colors, alpha, icc=SRGB_ICC if colors == 3 else None, exif=EXIF)
+    write_picture(whole, tmp_path / "memory", form=OUTPUTS[name])
+    monkeypatch.setattr("linearsr.files.IN_MEMORY_BYTES", 0)
+    write_picture(whole, tmp_path / "strips", form=OUTPUTS[name])
+    memory, strips = (decode(tmp_path / which) for which in ("memory", "strips"))
+    assert np.array_equal(strips.color, memory.color)
+    assert (strips.alpha is None) == (memory.alpha is None) == (not alpha or name == "jpg")
+    assert strips.alpha is None or np.array_equal(strips.alpha, memory.alpha)
+    assert (strips.metadata, strips.depth) == (memory.metadata, memory.depth)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["memory", "strips"]
 
-    def upscale(self, source, request, *, on_step_end):
-        on_step_end(request.steps, None)
-        enlarged = source.color.repeat(2, axis=0).repeat(2, axis=1)
-        return Picture(color=enlarged, metadata=source.metadata)
+
+@pytest.mark.parametrize("nameless", [True, False], ids=["posix", "elsewhere"])
+def test_strips_that_break_off_leave_nothing(tmp_path, monkeypatch, nameless):
+    if not nameless:
+        monkeypatch.setattr("linearsr.imaging.encoder.Path", lambda name: Path(tmp_path / "there is no such folder"))
+
+    def broken():
+        yield noise(2, 5, 3)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("linearsr.files.IN_MEMORY_BYTES", 0)
+    strips = replace(cut(picture()), rows=broken())
+    with pytest.raises(KeyboardInterrupt):
+        write_strips(strips, tmp_path / "out.png", OUTPUTS["png"])
+    assert list(tmp_path.iterdir()) == []
+    write_strips(cut(picture()), tmp_path / "out.png", OUTPUTS["png"])
+    assert np.array_equal(decode(tmp_path / "out.png").color, picture().color)
+    assert len(list(tmp_path.iterdir())) == 1
 
 
-@pytest.mark.parametrize("as_path", [True, False])
-def test_a_file_goes_through_the_pipeline_and_comes_out_as_a_file(as_path, tmp_path):
-    payload = pil_bytes(PIL.Image.fromarray(noise(4, 5, 3)), "PNG", icc_profile=SRGB_ICC)
-    path = tmp_path / "in.png"
-    path.write_bytes(payload)
-    steps = []
-    out = upscale_file(
-        Doubling(),
-        path if as_path else payload,
-        UpscaleRequest(steps=3),
-        OUTPUTS["tiff"],
-        on_step=lambda step, _: steps.append(step),
-    )
-    result = decode(out)
-    assert (result.width, result.height, result.source_format) == (10, 8, "tiff")
-    assert result.metadata.icc == SRGB_ICC
-    assert steps == [3]
+def test_a_size_that_the_format_cannot_hold_is_refused_before_anything_is_computed(tmp_path):
+    strips = replace(cut(picture()), width=70_000, rows=iter(()))
+    with pytest.raises(OutputError, match="side limit 65,500"):
+        write_strips(strips, tmp_path / "out.jpg", OUTPUTS["jpg"])
+    assert list(tmp_path.iterdir()) == []

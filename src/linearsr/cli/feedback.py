@@ -43,6 +43,9 @@ class Feedback:
     def stepped(self, name: str, step: int, steps: int) -> None:
         """Sampling step ``step`` of ``steps`` is done (counted from 1)."""
 
+    def advanced(self, name: str, rows: int, total: int) -> None:
+        """``rows`` of ``total`` rows are decoded."""
+
     def finished(self, done: Done) -> None:
         """An image is written."""
 
@@ -89,11 +92,14 @@ class LineFeedback(Feedback):
 
 
 class BarFeedback(LineFeedback):
-    """A progress bar over all sampling steps, for a terminal."""
+    """A progress bar over all sampling steps and decoded rows, for a terminal."""
+
+    ROW_TICKS = 20
+    """Ticks of the bar for all rows of an image."""
 
     def __init__(self, images: int, steps: int) -> None:
         super().__init__()
-        self._per_image, self._left = steps + 1, steps + 1
+        self._left = self._per_image = steps + self.ROW_TICKS
         self._bar: ProgressBar[str] = click.progressbar(
             length=images * self._per_image,
             file=sys.stderr,
@@ -117,12 +123,19 @@ class BarFeedback(LineFeedback):
         self._bar.update(0, name)
 
     def stepped(self, name: str, step: int, steps: int) -> None:
-        self._left -= 1
-        self._bar.update(1, name)
+        self._leave(self._per_image - step, name)
+
+    def advanced(self, name: str, rows: int, total: int) -> None:
+        self._leave(self.ROW_TICKS - self.ROW_TICKS * rows // total, name)
+
+    def _leave(self, left: int, name: str) -> None:
+        """Move the bar to where ``left`` ticks of this image are left."""
+        self._bar.update(self._left - left, name)
+        self._left = left
 
     def finished(self, done: Done) -> None:
         super().finished(done)
-        self._bar.update(self._left, done.name)
+        self._leave(0, done.name)
 
     def failed(self, name: str, error: LinearSRError) -> None:
         self._say(f"failed: {name}: {error}")
@@ -143,6 +156,9 @@ class JsonFeedback(Feedback):
 
     def stepped(self, name: str, step: int, steps: int) -> None:
         self._emit("step", input=name, step=step, steps=steps)
+
+    def advanced(self, name: str, rows: int, total: int) -> None:
+        self._emit("rows", input=name, rows=rows, total=total)
 
     def finished(self, done: Done) -> None:
         target = None if done.target is None else str(done.target)

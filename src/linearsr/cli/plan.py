@@ -12,7 +12,7 @@ from linearsr.cli.inputs import Found
 from linearsr.errors import InputError, LinearSRError, OutputError
 from linearsr.imaging.codec import Header, ImageSource, read_header
 from linearsr.imaging.formats import IMAGE_SUFFIXES, OutputFormat, format_of_suffix, output_format
-from linearsr.imaging.limits import CLI_LIMITS
+from linearsr.imaging.limits import CLI_LIMITS, Limits
 from linearsr.request import UpscaleRequest
 
 STANDARD_OUTPUT = "-"
@@ -62,7 +62,9 @@ class Plan:
     failures: list[tuple[str, LinearSRError]] = field(default_factory=list)
 
 
-def make_plan(found: Sequence[Found], placement: Placement, request: UpscaleRequest) -> Plan:
+def make_plan(
+    found: Sequence[Found], placement: Placement, request: UpscaleRequest, limits: Limits = CLI_LIMITS
+) -> Plan:
     """Read every header and decide every target.
 
     Raises:
@@ -76,7 +78,7 @@ def make_plan(found: Sequence[Found], placement: Placement, request: UpscaleRequ
             plan.skipped.append((image.name, "it is a result of an earlier run"))
             continue
         try:
-            job = _plan_job(image, placement, request, folder)
+            job = _plan_job(image, placement, request, folder, limits)
             if job.target is not None:
                 if job.target in taken:
                     raise OutputError(
@@ -115,11 +117,11 @@ def _output_folder(found: Sequence[Found], placement: Placement) -> Path | None:
     return path
 
 
-def _plan_job(image: Found, placement: Placement, request: UpscaleRequest, folder: Path | None) -> Job:
+def _plan_job(image: Found, placement: Placement, request: UpscaleRequest, folder: Path | None, limits: Limits) -> Job:
     source = sys.stdin.buffer.read() if image.path is None else image.path
-    header = read_header(source)
+    header = read_header(source, limits)
     size = request.output_size(header.width, header.height)
-    CLI_LIMITS.check_output(*size)
+    limits.check_output(*size)
     form = _format(header, placement, folder)
     target = _target(image, placement, form, folder)
     if target is not None and image.path is not None and target.exists() and target.samefile(image.path):

@@ -7,8 +7,9 @@ import sys
 import time
 import traceback
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -18,7 +19,8 @@ from linearsr.cli.inputs import find_inputs
 from linearsr.cli.options import Runtime, gather, runtime_options
 from linearsr.cli.plan import STANDARD_OUTPUT, Job, Placement, Plan, make_plan
 from linearsr.errors import InternalError, LinearSRError
-from linearsr.imaging.atomic import write_atomically
+from linearsr.imaging.codec import decode
+from linearsr.imaging.limits import CLI_LIMITS, Limits
 from linearsr.memory import estimate_peak_memory
 from linearsr.request import UpscaleRequest
 
@@ -78,7 +80,21 @@ def _read_tile(ctx: click.Context, param: click.Parameter, value: str) -> int | 
     default="auto",
     metavar="auto|0|N",
     show_default=True,
-    help="LR pixels per tile; changes memory only.",
+    help="Work in strips of N x N LR pixels; changes memory and time, never the result.",
+)
+@click.option(
+    "--max-input-pixels",
+    type=click.IntRange(min=1),
+    default=CLI_LIMITS.max_input_pixels,
+    show_default=True,
+    help="Larger inputs are refused unread.",
+)
+@click.option(
+    "--max-output-pixels",
+    type=click.IntRange(min=1),
+    default=CLI_LIMITS.max_output_pixels,
+    show_default=True,
+    help="Larger results are refused; memory does not grow with them, disk space and time do.",
 )
 @click.option("--suffix", help="Added to the output's name [default: _x4 beside the input, none in a folder].")
 @click.option(
@@ -102,7 +118,7 @@ def _read_tile(ctx: click.Context, param: click.Parameter, value: str) -> int | 
 @click.option("-q", "--quiet", is_flag=True, help="Say only what went wrong.")
 @click.option("-v", "--verbose", is_flag=True, help="Lines instead of a bar; tracebacks of unexpected errors.")
 @click.option("--dry-run", is_flag=True, help="Show what would be done, with sizes and memory, and stop.")
-@gather(runtime=Runtime, request=UpscaleRequest, placement=Placement, report=Report)
+@gather(runtime=Runtime, request=UpscaleRequest, placement=Placement, report=Report, limits=Limits)
 def command(
     inputs: tuple[str, ...],
     more_inputs: tuple[str, ...],
@@ -111,13 +127,14 @@ def command(
     request: UpscaleRequest,
     placement: Placement,
     report: Report,
+    limits: Limits,
 ) -> int:
     """Enlarge photos.
 
     INPUT is a file, a folder, a glob, @list.txt or - for standard input. A bad file never stops the others: it is named
     at the end, and the exit status is 2 (0 all well, 1 nothing could start).
     """
-    plan = make_plan(find_inputs((*inputs, *more_inputs), recursive=recursive), placement, request)
+    plan = make_plan(find_inputs((*inputs, *more_inputs), recursive=recursive), placement, request, limits)
     if report.dry_run:
         return _show(plan, request, report)
     # The model is loaded before anything is reported: if it cannot be had, nothing starts.
@@ -130,7 +147,7 @@ def command(
             feedback.failed(name, error)
         for job in plan.jobs:
             assert pipeline is not None, "there are jobs, so the model is loaded"
-            done += _run_job(pipeline, job, request, placement, feedback, report)
+            done += _run_job(partial(_upscale, pipeline, request, placement, limits, feedback), job, feedback, report)
     failed = len(plan.failures) + len(plan.jobs) - done
     feedback.summarized(done, len(plan.skipped), failed)
     return SOME_FAILED if failed else 0
@@ -146,24 +163,14 @@ def _load(runtime: Runtime) -> SRPipeline:
     return SRPipeline.from_pretrained(runtime.model, device=runtime.device_name, precision=runtime.precision_name)
 
 
-def _run_job(
-    pipeline: SRPipeline, job: Job, request: UpscaleRequest, placement: Placement, feedback: Feedback, report: Report
-) -> bool:
+def _run_job(upscale: Callable[[Job], None], job: Job, feedback: Feedback, report: Report) -> bool:
     """Upscale one image and write the result; tell whether it worked."""
-    from linearsr.files import upscale_file
-
-    def stepped(step: int, t: float, latent: Tensor) -> None:
-        feedback.stepped(job.name, step + 1, request.steps)
-
     feedback.started(job.name)
     started = time.perf_counter()
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            payload = upscale_file(
-                pipeline, job.source, request, job.format, quality=placement.quality, on_step=stepped
-            )
-        _deliver(payload, job.target, overwrite=placement.overwrite)
+            upscale(job)
     except LinearSRError as error:
         feedback.failed(job.name, error)
         return False
@@ -179,11 +186,25 @@ def _run_job(
     return True
 
 
-def _deliver(payload: bytes, target: Path | None, *, overwrite: bool) -> None:
-    if target is not None:
-        write_atomically(target, payload, overwrite=overwrite)
+def _upscale(
+    pipeline: SRPipeline, request: UpscaleRequest, placement: Placement, limits: Limits, feedback: Feedback, job: Job
+) -> None:
+    from linearsr.files import fit, write_strips
+    from linearsr.imaging.encoder import encode
+
+    def stepped(step: int, t: float, latent: Tensor) -> None:
+        feedback.stepped(job.name, step + 1, request.steps)
+
+    def advanced(rows: int, total: int) -> None:
+        feedback.advanced(job.name, rows, total)
+
+    picture = decode(job.source, limits)
+    strips = pipeline.stream(picture, request, on_step_end=stepped, on_rows=advanced, limits=limits)
+    strips = fit(strips, job.format)
+    if job.target is not None:
+        write_strips(strips, job.target, job.format, quality=placement.quality, overwrite=placement.overwrite)
         return
-    sys.stdout.buffer.write(payload)
+    sys.stdout.buffer.write(encode(strips.gather(), job.format, quality=placement.quality))
     sys.stdout.buffer.flush()
 
 

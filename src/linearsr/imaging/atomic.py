@@ -6,13 +6,21 @@ import contextlib
 import errno
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from linearsr.errors import OutputError
 
 
 def write_atomically(path: Path, payload: bytes, *, overwrite: bool) -> None:
-    """Put ``payload`` at ``path`` in one step.
+    """Put ``payload`` at ``path`` in one step. Raises as :func:`new_file` does."""
+    with new_file(path, overwrite=overwrite) as temporary:
+        temporary.write_bytes(payload)
+
+
+@contextlib.contextmanager
+def new_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
+    """Give an empty file beside ``path`` to fill; when all went well it is moved to ``path`` in one step.
 
     Without ``overwrite`` the move fails if the path has come to exist, even between check and write.
 
@@ -24,10 +32,9 @@ def write_atomically(path: Path, payload: bytes, *, overwrite: bool) -> None:
         _make_folder(path.parent)
         # A short prefix: the temporary name must not be too long where the target's own is not.
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:32]}.", suffix=".part")
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(payload)
-            stream.flush()
-            os.fsync(stream.fileno())
+        os.close(descriptor)
+        yield Path(temporary)
+        _sync(temporary, os.O_RDWR)
         os.chmod(temporary, 0o666 & ~_umask())
         _move(temporary, path, overwrite=overwrite)
         _sync_folder(path.parent)
@@ -65,9 +72,12 @@ def _move(temporary: str, path: Path, *, overwrite: bool) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
+    if os.name == "posix":
+        _sync(folder, os.O_RDONLY)
+
+
+def _sync(path: str | Path, mode: int) -> None:
+    descriptor = os.open(path, mode)
     try:
         os.fsync(descriptor)
     finally:

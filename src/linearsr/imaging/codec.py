@@ -1,4 +1,4 @@
-"""Image files to pictures and back, through libvips: keeps 16 bits, alpha, ICC and EXIF; applies orientation."""
+"""Image files to pictures, through libvips: keeps 16 bits, alpha, ICC and EXIF; applies orientation."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy as np
 import pyvips
 from numpy.typing import NDArray
 
-from linearsr.errors import ConfigError, ImageError, InputError, OutputError
-from linearsr.imaging.formats import PNG, SNIFF_BYTES, InputFormat, OutputFormat, check_png, sniff
+from linearsr.errors import ImageError, InputError
+from linearsr.imaging.formats import PNG, SNIFF_BYTES, InputFormat, check_png, sniff, vips_reason
 from linearsr.imaging.limits import CLI_LIMITS, Limits
 from linearsr.imaging.picture import Metadata, Picture
 
@@ -74,44 +74,11 @@ def decode(source: ImageSource, limits: Limits = CLI_LIMITS) -> Picture:
     )
 
 
-def decode_rgb8(payload: bytes) -> NDArray[np.uint8]:
+def decode_rgb8(source: ImageSource) -> NDArray[np.uint8]:
     """Decode to (H, W, 3) 8-bit RGB, for training photos."""
-    picture = decode(payload)
+    picture = decode(source)
     color = picture.color if picture.depth == 8 else (picture.color >> 8)
     return np.broadcast_to(color, (*color.shape[:2], 3)).astype(np.uint8)
-
-
-def encode(picture: Picture, form: OutputFormat, *, quality: int = 95) -> bytes:
-    """Encode a picture. Alpha and depth must be ones the format can hold; ``quality`` (1 to 100) is for JPEG and WebP.
-
-    Raises:
-        ConfigError: if ``quality`` is out of range.
-        OutputError: if the format cannot hold this picture.
-    """
-    if not 1 <= quality <= 100:
-        raise ConfigError(f"quality must be from 1 to 100, not {quality}", remedy="95 is the usual choice")
-    if max(picture.width, picture.height) > form.max_side:
-        raise OutputError(
-            f"{form.name} cannot hold {picture.width}x{picture.height} (side limit {form.max_side:,})",
-            remedy="choose --format png",
-        )
-    assert form.alpha or picture.alpha is None, "alpha must be flattened before"
-    assert form.depth16 or picture.depth == 8, "depth must be reduced before"
-    image = _to_vips(picture)
-    lossy: dict[str, object] = {"Q": quality}
-    options: dict[str, dict[str, object]] = {
-        "png": {"compression": 6},
-        "jpg": {**lossy, "subsample_mode": "off" if quality >= 90 else "auto", "optimize_coding": True},
-        "webp": lossy,
-        "tiff": {"compression": "deflate", "predictor": "horizontal"},
-    }
-    try:
-        return bytes(image.write_to_buffer(form.suffix, **options[form.name]))
-    except pyvips.Error as error:
-        raise OutputError(
-            f"the result cannot be saved as {form.name} ({_reason(error)})",
-            remedy="try --metadata strip or --format png",
-        ) from error
 
 
 def _open(source: ImageSource, limits: Limits) -> tuple[InputFormat, pyvips.Image]:
@@ -150,12 +117,7 @@ def _vips_source(source: ImageSource) -> pyvips.Source:
 
 
 def _damaged(form: InputFormat, error: pyvips.Error) -> ImageError:
-    return ImageError(f"the {form.name} is damaged or cut off ({_reason(error)})", remedy="get an intact copy")
-
-
-def _reason(error: pyvips.Error) -> str:
-    lines = [line.strip() for line in error.detail.splitlines() if line.strip()]
-    return lines[-1] if lines else "no reason given"
+    return ImageError(f"the {form.name} is damaged or cut off ({vips_reason(error)})", remedy="get an intact copy")
 
 
 def _to_srgb(image: pyvips.Image) -> pyvips.Image:
@@ -180,22 +142,3 @@ def _metadata(image: pyvips.Image) -> Metadata:
         xmp=block("xmp-data"),
         resolution=(image.xres, image.yres),
     )
-
-
-def _to_vips(picture: Picture) -> pyvips.Image:
-    gray = {8: "b-w", 16: "grey16"}
-    rgb = {8: "srgb", 16: "rgb16"}
-    samples = picture.color if picture.alpha is None else np.dstack((picture.color, picture.alpha))
-    image = pyvips.Image.new_from_array(np.ascontiguousarray(samples))
-    xres, yres = picture.metadata.resolution
-    interpretation = (gray if picture.is_gray else rgb)[picture.depth]
-    image = image.copy(interpretation=interpretation, xres=xres, yres=yres)
-    blocks = {"icc-profile-data": picture.metadata.icc, "xmp-data": picture.metadata.xmp}
-    for name, payload in blocks.items():
-        if payload is not None:
-            image.set_type(pyvips.GValue.blob_type, name, payload)
-    if picture.metadata.exif:
-        # The pixels are upright by now; orientation 1 overrides what the block says.
-        image.set_type(pyvips.GValue.blob_type, "exif-data", picture.metadata.exif)
-        image.set_type(pyvips.GValue.gint_type, "orientation", 1)
-    return image

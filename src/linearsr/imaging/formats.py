@@ -148,3 +148,9 @@ def _unpacked_size(kind: bytes, data: bytes, limit: int) -> int:
         return len(zlib.decompressobj().decompress(packed, limit))
     except zlib.error:
         return 0
+
+
+def vips_reason(error: pyvips.Error) -> str:
+    """The last line of what libvips says."""
+    lines = [line.strip() for line in error.detail.splitlines() if line.strip()]
+    return lines[-1] if lines else "no reason given"

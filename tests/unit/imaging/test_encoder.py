@@ -4,7 +4,8 @@ import pytest
 from imaging_samples import SRGB_ICC, exif_with, gray_icc, noise, pil_bytes, pil_open, raw_png
 
 from linearsr.errors import ConfigError, OutputError
-from linearsr.imaging.codec import decode, encode, read_header
+from linearsr.imaging.codec import decode, read_header
+from linearsr.imaging.encoder import encode
 from linearsr.imaging.formats import OUTPUTS
 from linearsr.imaging.picture import Metadata, Picture
 
