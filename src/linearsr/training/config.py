@@ -80,6 +80,11 @@ class Part:
         size = len(batch) // self.of
         return batch[self.index * size : (self.index + 1) * size]
 
+    @property
+    def is_last(self) -> bool:
+        """Whether no further part of the batch follows."""
+        return self.index == self.of - 1
+
     @staticmethod
     def all(count: int) -> Iterator[Part]:
         """Yield every part of ``count``."""

@@ -183,13 +183,23 @@ def spread(
         for tensor in (*part.parameters(), *part.buffers()):
             dist.broadcast(tensor.detach(), src=0)
     whole_step = _StageLoss(module, loss)
-    if parallelism.mode == "fsdp":
-        return _fully_sharded(whole_step)
+    return _fully_sharded(whole_step) if parallelism.mode == "fsdp" else _copied(whole_step)
+
+
+def _copied(whole_step: _StageLoss) -> LossFunction:
     # DDP copies gradients of another memory layout than its own; it says so, and it costs next to nothing.
     warnings.filterwarnings("ignore", message="Grad strides do not match bucket view")
     # Some stages leave parameters out of some steps. The search for them also keeps DDP from sorting its buckets anew
     # after the first step, which would let a resumed run add up in another order.
-    return nn.parallel.DistributedDataParallel(whole_step, find_unused_parameters=True)
+    copies = nn.parallel.DistributedDataParallel(whole_step, find_unused_parameters=True)
+
+    def loss_of_part(step: int, part: Part) -> tuple[Tensor, dict[str, float]]:
+        # Gradients of the earlier parts stay here; the sum over all parts is averaged over the ranks with the last.
+        with nullcontext() if part.is_last else copies.no_sync():
+            value: tuple[Tensor, dict[str, float]] = copies(step, part)
+            return value
+
+    return loss_of_part
 
 
 def _fully_sharded(whole_step: _StageLoss) -> LossFunction:
