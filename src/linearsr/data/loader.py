@@ -6,6 +6,7 @@ rotations drawn from the pool are a pure function of (seed, step).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,18 +14,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from linearsr.data.degradations import Degradation, camera, degrade, light, real_esrgan
-from linearsr.data.photos import Photo
+from linearsr.data.degradations import degrade
+from linearsr.data.draws import Draws, derive_seed
+from linearsr.data.photo import Photo
+from linearsr.data.presets import Degradation, training_mix
+from linearsr.data.sampling import LATENT_STRIDE, SCALE, Sample, choose, own_slots
 from linearsr.errors import DataError
-
-LATENT_STRIDE = 32
-"""HR pixels per latent cell: photos are trimmed and crops aligned to it."""
-SCALE = 4
-
-
-def training_mix() -> tuple[tuple[Degradation, float], ...]:
-    """Presets and their share of the pool: half camera-like, the rest web-like and heavily degraded."""
-    return ((camera(), 0.5), (light(), 0.25), (real_esrgan(), 0.25))
 
 
 @dataclass(frozen=True)
@@ -48,59 +43,56 @@ class PairPool:
         keys = tuple(sorted(name[3:] for name in tensors if name.startswith("hr/")))
         return cls(keys, tuple(tensors[f"hr/{k}"] for k in keys), tuple(tensors[f"lr/{k}"] for k in keys))
 
-    def batch(self, step: int, *, seed: int, size: int, lr_side: int) -> tuple[Tensor, Tensor]:
-        """Return ``size`` random aligned crops as (lr, hr), float in [-1, 1]: a pure function of (seed, step).
-
-        Raises:
-            DataError: if a photo is smaller than the crop.
-        """
-        generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
-        pairs = [self._crop(lr_side, generator) for _ in range(size)]
+    def batch(
+        self, step: int, *, seed: int, size: int, lr_side: int, rank: int = 0, world: int = 1
+    ) -> tuple[Tensor, Tensor]:
+        """Return random crops, aligned to the latent grid, as :class:`~linearsr.data.sampling.PairSource` says."""
+        pairs = [self._crop(lr_side, Sample.at(seed, step, slot)) for slot in own_slots(size, rank, world)]
         lr, hr = (torch.stack(images).float() / 127.5 - 1 for images in zip(*pairs, strict=True))
         return lr, hr
 
-    def _crop(self, side: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        index = _draw(len(self.hr), generator)
-        variants = self.lr[index]
-        lr, hr = variants[_draw(variants.shape[0], generator)], self.hr[index]
+    def _crop(self, side: int, sample: Sample) -> tuple[Tensor, Tensor]:
+        index = choose(sample.photo, len(self.hr))
+        variants, hr = self.lr[index], self.hr[index]
+        lr = variants[choose(sample.variant, len(variants))]
         if min(lr.shape[-2:]) < side:
             raise DataError(
                 f"photo {self.keys[index]} has only {min(lr.shape[-2:])} of the {side} LR pixels of a crop",
                 remedy="leave small photos out, or lower lr_side",
             )
         cell = LATENT_STRIDE // SCALE
-        top = _draw((lr.shape[-2] - side) // cell + 1, generator) * cell
-        left = _draw((lr.shape[-1] - side) // cell + 1, generator) * cell
+        top = choose(sample.top, (lr.shape[-2] - side) // cell + 1) * cell
+        left = choose(sample.left, (lr.shape[-1] - side) // cell + 1) * cell
         lr = lr[:, top : top + side, left : left + side]
         hr = hr[:, SCALE * top : SCALE * (top + side), SCALE * left : SCALE * (left + side)]
-        turns, mirrored = _draw(4, generator), _draw(2, generator) == 1
-        return _orient(lr, turns, mirrored), _orient(hr, turns, mirrored)
+        return sample.oriented(lr), sample.oriented(hr)
 
 
-def build_pool(photos: list[Photo], *, variants: int, seed: int) -> PairPool:
-    """Degrade every photo ``variants`` times with presets drawn from :func:`training_mix`."""
-    presets, weights = zip(*training_mix(), strict=True)
+def build_pool(photos: Sequence[Photo], *, variants: int, seed: int) -> PairPool:
+    """Degrade every photo ``variants`` times with presets drawn from the training mix."""
     keys, hr_images, lr_images = [], [], []
     for photo in sorted(photos, key=lambda photo: photo.key):  # as load() orders them
-        hr = _trim(torch.from_numpy(photo.pixels).permute(2, 0, 1))
-        generator = torch.Generator().manual_seed(int(photo.key[:12], 16) ^ seed)
-        choices = torch.multinomial(torch.tensor(weights), variants, replacement=True, generator=generator)
-        lr = [degrade(hr[None].float() / 255, presets[choice], generator) for choice in choices.tolist()]
+        hr = _trim(torch.from_numpy(photo.pixels).permute(2, 0, 1)).contiguous()
+        seeds = [derive_seed(seed, photo.key, variant) for variant in range(variants)]
+        lr = degrade_mixed((hr[None].float() / 255).expand(variants, -1, -1, -1), training_mix(), seeds)
         keys.append(photo.key)
-        hr_images.append(hr.contiguous())
-        lr_images.append((torch.cat(lr) * 255).round().to(torch.uint8))
+        hr_images.append(hr)
+        lr_images.append((lr * 255).round().to(torch.uint8))
     return PairPool(tuple(keys), tuple(hr_images), tuple(lr_images))
+
+
+def degrade_mixed(images: Tensor, mix: Sequence[tuple[Degradation, float]], seeds: Sequence[int]) -> Tensor:
+    """Degrade (B, 3, H, W) images, each with a preset that its seed draws by the shares of ``mix``."""
+    chosen = Draws([derive_seed(seed, "preset") for seed in seeds]).pick([share for _, share in mix])
+    order, parts = [], []
+    for number, (preset, _) in enumerate(mix):
+        places = torch.nonzero(chosen == number)[:, 0].tolist()
+        if places:
+            order += places
+            parts.append(degrade(images[places], preset, [seeds[place] for place in places]))
+    return torch.cat(parts)[torch.tensor(order).argsort()]
 
 
 def _trim(image: Tensor) -> Tensor:
     height, width = (side // LATENT_STRIDE * LATENT_STRIDE for side in image.shape[-2:])
     return image[:, :height, :width]
-
-
-def _orient(image: Tensor, turns: int, mirrored: bool) -> Tensor:
-    turned = torch.rot90(image, turns, (-2, -1))
-    return turned.flip(-1) if mirrored else turned
-
-
-def _draw(limit: int, generator: torch.Generator) -> int:
-    return int(torch.randint(0, limit, (1,), generator=generator))

@@ -1,67 +1,67 @@
-"""Photos for training, read from WebDataset-style tar shards (``<key>.webp|png|jpg``) with a manifest beside them.
-
-The validation split is by original photo, never by crop: every crop of one original falls on the same side.
-"""
+"""Photos for training from wherever they are: a folder of images, tar shards, or a Hugging Face dataset."""
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
+from linearsr.data.hub_dataset import dataset_photos, is_dataset
+from linearsr.data.photo import Photo, PhotoFile, is_validation
+from linearsr.data.shards import shard_photos
 from linearsr.errors import DataError
-from linearsr.imaging.codec import decode_rgb8
+from linearsr.imaging.formats import IMAGE_SUFFIXES
 
-VALIDATION_PERCENT = 3
-
-
-@dataclass(frozen=True, kw_only=True)
-class Photo:
-    """One HR crop. ``pixels`` is (H, W, 3) uint8 RGB; ``validation`` tells the split."""
-
-    key: str
-    pixels: NDArray[np.uint8]
-    validation: bool
+HUB_PREFIX = "hf:"
 
 
-def read_photos(folder: Path) -> Iterator[Photo]:
-    """Yield every photo of the ``*.tar`` shards in ``folder``, in shard order.
+def open_photos(where: str | Path) -> list[PhotoFile]:
+    """Return the photos of a place, not yet decoded, in an order that is always the same.
+
+    Args:
+        where: a folder with ``*.tar`` shards and their manifest; a folder written by Hugging Face ``datasets`` or
+            holding parquet files; a folder of images, with or without subfolders; or ``hf:OWNER/NAME``, a dataset to
+            download.
 
     Raises:
-        DataError: if the folder holds no shard, ``manifest.csv`` cannot be read, or a photo has no line in it.
+        DataError: if there are no photos, or they cannot be read.
     """
-    shards = sorted(folder.glob("*.tar"))
-    if not shards:
-        raise DataError(f"no *.tar shard in {folder}", remedy="point to the folder that holds the training shards")
-    originals = _read_originals(folder / "manifest.csv")
-    for shard in shards:
-        with tarfile.open(shard) as archive:
-            for member in archive:
-                key = Path(member.name).stem
-                if key not in originals:
-                    raise DataError(f"{key} in {shard.name} is not in manifest.csv", remedy="rebuild the manifest")
-                stream = archive.extractfile(member)
-                assert stream is not None, "shards hold plain files only"
-                yield Photo(key=key, pixels=decode_rgb8(stream.read()), validation=is_validation(originals[key]))
+    if str(where).startswith(HUB_PREFIX):
+        return dataset_photos(str(where).removeprefix(HUB_PREFIX))
+    folder = Path(where)
+    if any(folder.glob("*.tar")):
+        return shard_photos(folder)
+    return dataset_photos(folder) if is_dataset(folder) else folder_photos(folder)
 
 
-def is_validation(original: str) -> bool:
-    """Tell whether an original photo belongs to the fixed validation split (a hash of its name decides)."""
-    digest = hashlib.sha256(original.encode()).digest()
-    return int.from_bytes(digest[:4], "big") % 100 < VALIDATION_PERCENT
+def read_photos(where: str | Path) -> Iterator[Photo]:
+    """Yield every photo of a place, decoded."""
+    return (file.decode() for file in open_photos(where))
 
 
-def _read_originals(manifest: Path) -> dict[str, str]:
+def folder_photos(folder: Path) -> list[PhotoFile]:
+    """Return the images in a folder and all below it; the key is the path below the folder."""
+    files = []
+    for path in find_images(folder):
+        key = path.relative_to(folder).as_posix()
+        files.append(PhotoFile(key=key, validation=is_validation(key), read=partial(_read, path)))
+    return files
+
+
+def find_images(folder: Path) -> list[Path]:
+    """Return the image files in a folder and all below it, by their suffix, sorted.
+
+    Raises:
+        DataError: if the folder does not exist or holds none.
+    """
+    images = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+    if not images:
+        raise DataError(f"no image in the folder {folder}", remedy="point to a folder of photos")
+    return images
+
+
+def _read(path: Path) -> bytes:
     try:
-        with manifest.open(newline="", encoding="utf-8") as stream:
-            return {row["name"]: f"{row['source']}/{row['original']}" for row in csv.DictReader(stream)}
-    except (OSError, KeyError) as error:
-        raise DataError(
-            f"cannot read {manifest}: {error}", remedy="give it the columns name, source and original"
-        ) from error
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}", remedy="check the path and its permissions") from error

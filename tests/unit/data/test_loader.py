@@ -8,8 +8,10 @@ import torch
 import torch.nn.functional as F
 from small_models import photo
 
-from linearsr.data.loader import PairPool, build_pool, training_mix
-from linearsr.data.photos import Photo
+from linearsr.data.degradations import degrade
+from linearsr.data.loader import PairPool, build_pool, degrade_mixed
+from linearsr.data.photo import Photo
+from linearsr.data.presets import camera, light, training_mix
 from linearsr.errors import DataError
 
 
@@ -94,7 +96,28 @@ def test_photo_smaller_than_the_crop_is_named(pool):
         batch(pool, 0, lr_side=24, size=60)
 
 
-def test_training_mix_is_a_distribution_over_presets():
-    presets, shares = zip(*training_mix(), strict=True)
-    assert sum(shares) == pytest.approx(1)
-    assert [preset.name for preset in presets] == ["camera", "light", "real_esrgan"]
+def test_batches_of_the_ranks_in_order_are_the_batch_of_one_process(pool):
+    whole = pool.batch(4, seed=1, size=6, lr_side=8)
+    for world in (2, 3):
+        parts = [pool.batch(4, seed=1, size=6, lr_side=8, rank=rank, world=world) for rank in range(world)]
+        for images, shares in zip(whole, zip(*parts, strict=True), strict=True):
+            assert torch.equal(torch.cat(shares), images)
+
+
+def test_keys_may_be_any_text(pool):
+    named = build_pool([Photo(key="holiday/a photo.jpg", pixels=photo(64, 64), validation=False)], variants=1, seed=0)
+    assert named.keys == ("holiday/a photo.jpg",)
+
+
+def test_mixed_degradation_draws_a_preset_for_each_seed_and_keeps_the_order():
+    images = torch.stack([torch.from_numpy(photo(32, 32, seed)).permute(2, 0, 1).float() / 255 for seed in range(40)])
+    results = degrade_mixed(images, training_mix(), range(40))
+    by_preset = {preset.name: degrade(images, preset, range(40)) for preset, _ in training_mix()}
+    names = [
+        {name for name, other in by_preset.items() if torch.equal(result, other[place])}
+        for place, result in enumerate(results)
+    ]
+    assert all(names)
+    assert 10 < sum("camera" in found for found in names) < 30
+    assert torch.equal(degrade_mixed(images[3:4], training_mix(), [3])[0], results[3])
+    assert torch.equal(degrade_mixed(images, [(camera(), 0), (light(), 1)], range(40)), by_preset["light"])

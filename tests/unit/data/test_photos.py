@@ -1,79 +1,45 @@
 from __future__ import annotations
 
-import csv
-import io
-import tarfile
-
 import numpy as np
 import pytest
-from PIL import Image
 from small_models import photo
 
-from linearsr.data.photos import is_validation, read_photos
-from linearsr.errors import DataError, ImageError
+from linearsr.data.photo import is_validation
+from linearsr.data.photos import find_images, folder_photos, open_photos, read_photos
+from linearsr.errors import DataError
 
 
-def png(pixels):
-    stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, "PNG")
-    return stream.getvalue()
+@pytest.fixture
+def folder(tmp_path, png):
+    (tmp_path / "trip/day").mkdir(parents=True)
+    for seed, name in enumerate(("trip/day/b.png", "trip/a.JPG", "z.webp")):
+        (tmp_path / name).write_bytes(png(photo(8, 12, seed)))
+    (tmp_path / "notes.txt").write_text("no photo")
+    return tmp_path
 
 
-def write(folder, members, lines, columns=("name", "source", "original"), shard="train-0000.tar"):
-    with tarfile.open(folder / shard, "w") as archive:
-        for name, content in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-    with (folder / "manifest.csv").open("w", newline="", encoding="utf-8") as stream:
-        csv.writer(stream).writerows([columns, *lines])
+def test_a_folder_gives_all_images_below_it_by_path(folder):
+    files = folder_photos(folder)
+    assert [file.key for file in files] == ["trip/a.JPG", "trip/day/b.png", "z.webp"]
+    assert [file.validation for file in files] == [is_validation(file.key) for file in files]
+    assert np.array_equal(files[1].decode().pixels, photo(8, 12, 0))
 
 
-def test_every_photo_of_every_shard_is_read_with_its_split(tmp_path):
-    pictures = {f"{name}.png": photo(8, 12, seed) for seed, name in enumerate("abc")}
-    lines = [(name, "site", f"{name}.jpg") for name in "abc"]
-    encoded = {name: png(pixels) for name, pixels in pictures.items()}
-    write(tmp_path, {"c.png": encoded.pop("c.png")}, lines, shard="train-0001.tar")
-    write(tmp_path, encoded, lines)
-    photos = list(read_photos(tmp_path))
-    assert [item.key for item in photos] == ["a", "b", "c"]
-    assert all(np.array_equal(item.pixels, pictures[f"{item.key}.png"]) for item in photos)
-    assert [item.validation for item in photos] == [is_validation(f"site/{name}.jpg") for name in "abc"]
+def test_the_place_tells_the_reader(folder, write_shard, png):
+    assert [file.key for file in open_photos(str(folder))] == ["trip/a.JPG", "trip/day/b.png", "z.webp"]
+    write_shard({"c.png": png(photo(8, 8))}, [("c", "site", "c.jpg")])
+    assert [item.key for item in read_photos(folder)] == ["c"]
 
 
-def test_crops_of_one_original_fall_on_the_same_side(tmp_path):
-    held_out = next(f"{number}.jpg" for number in range(1000) if is_validation(f"site/{number}.jpg"))
-    kept = next(f"{number}.jpg" for number in range(1000) if not is_validation(f"site/{number}.jpg"))
-    lines = [("a", "site", held_out), ("b", "site", held_out), ("c", "site", kept)]
-    write(tmp_path, {f"{name}.png": png(photo(4, 4)) for name in "abc"}, lines)
-    assert [item.validation for item in read_photos(tmp_path)] == [True, True, False]
+@pytest.mark.parametrize("name", ["empty", "missing"])
+def test_a_folder_without_images_is_named(tmp_path, name):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=f"no image in the folder .*{name}"):
+        find_images(tmp_path / name)
 
 
-def test_validation_is_a_fixed_few_percent():
-    assert 0.02 < sum(is_validation(f"photo-{number}") for number in range(5000)) / 5000 < 0.04
-
-
-def test_photo_without_a_line_in_the_manifest_is_named(tmp_path):
-    write(tmp_path, {"a.png": png(photo(4, 4)), "b.png": png(photo(4, 4))}, [("a", "site", "x")])
-    with pytest.raises(DataError, match=r"b in train-0000\.tar is not in manifest\.csv"):
-        list(read_photos(tmp_path))
-
-
-def test_folder_without_shards_is_named(tmp_path):
-    with pytest.raises(DataError, match=str(tmp_path)):
-        list(read_photos(tmp_path))
-
-
-def test_missing_manifest_and_missing_column_are_named(tmp_path):
-    write(tmp_path, {}, [("a", "site")], columns=("name", "source"))
-    with pytest.raises(DataError, match=r"manifest\.csv: 'original'"):
-        list(read_photos(tmp_path))
-    (tmp_path / "manifest.csv").unlink()
-    with pytest.raises(DataError, match=r"cannot read .*manifest\.csv"):
-        list(read_photos(tmp_path))
-
-
-def test_damaged_photo_is_an_image_error(tmp_path):
-    write(tmp_path, {"a.png": png(photo(16, 16))[:60]}, [("a", "site", "x")])
-    with pytest.raises(ImageError):
-        list(read_photos(tmp_path))
+def test_an_image_that_has_gone_is_named(folder):
+    files = folder_photos(folder)
+    (folder / "z.webp").unlink()
+    with pytest.raises(DataError, match=r"cannot read .*z\.webp: No such file"):
+        files[2].decode()

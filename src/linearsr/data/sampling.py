@@ -1,0 +1,76 @@
+"""Which photo, which part of it and which way round: what is random about one sample of one training step.
+
+Sample ``slot`` of step ``step`` is a pure function of (seed, step, slot). Rank r of w takes the slots
+r size/w ... (r + 1) size/w - 1, so that the ranks' batches in order are the batch of one process.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from linearsr.data.draws import derive_seed
+from linearsr.errors import ConfigError
+
+SCALE = 4
+LATENT_STRIDE = 32
+"""HR pixels per latent cell."""
+
+
+class PairSource(Protocol):
+    """Where training gets its pairs."""
+
+    def batch(
+        self, step: int, *, seed: int, size: int, lr_side: int, rank: int = 0, world: int = 1
+    ) -> tuple[Tensor, Tensor]:
+        """Return this rank's share of the ``size`` pairs of a step as (lr, hr), float in [-1, 1].
+
+        lr is (size / world, 3, lr_side, lr_side) and hr is four times as wide and high.
+
+        Raises:
+            ConfigError: if ``size`` cannot be split among ``world`` ranks.
+            DataError: if a photo is smaller than the crop.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """Numbers in [0, 1), each for one choice, and a seed for what comes after."""
+
+    photo: float
+    variant: float
+    top: float
+    left: float
+    turn: float
+    mirror: float
+    seed: int
+
+    @classmethod
+    def at(cls, seed: int, step: int, slot: int) -> Sample:
+        """Draw what is random about a slot of a step."""
+        own = derive_seed(seed, step, slot)
+        numbers = torch.rand(6, generator=torch.Generator().manual_seed(own), dtype=torch.float64).tolist()
+        names = ("photo", "variant", "top", "left", "turn", "mirror")
+        return cls(seed=own, **dict(zip(names, numbers, strict=True)))
+
+    def oriented(self, image: Tensor) -> Tensor:
+        """Turn and mirror a (..., side, side) image in one of eight ways."""
+        turned = torch.rot90(image, choose(self.turn, 4), (-2, -1))
+        return turned.flip(-1) if self.mirror < 0.5 else turned
+
+
+def own_slots(size: int, rank: int, world: int) -> range:
+    """Return the slots of a batch that belong to a rank."""
+    if size < 1 or size % world:
+        raise ConfigError(f"a batch of {size} cannot be split among {world} ranks", remedy="use a multiple")
+    share = size // world
+    return range(rank * share, (rank + 1) * share)
+
+
+def choose(number: float, count: int) -> int:
+    """Turn a number in [0, 1) into an index below ``count``."""
+    return int(number * count)
