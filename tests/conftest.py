@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import pytest
 from safetensors.torch import save_file
-from small_models import alexnet_weights, dists_heads, seeded, small_pipeline, vgg_weights
+from small_models import (
+    alexnet_weights,
+    brisque_weights,
+    dists_heads,
+    niqe_weights,
+    seeded,
+    small_pipeline,
+    vgg_weights,
+)
 
 
 @pytest.fixture(scope="session")
 def perceptual(tmp_path_factory):
-    """A folder with the perceptual trunks, of random weights."""
+    """A folder with random weights for every metric that needs some."""
     folder = tmp_path_factory.mktemp("perceptual")
-    builders = {"lpips_alexnet": alexnet_weights, "lpips_vgg16": vgg_weights, "dists": dists_heads}
+    builders = {
+        "lpips_alexnet": alexnet_weights,
+        "lpips_vgg16": vgg_weights,
+        "dists": dists_heads,
+        "niqe": niqe_weights,
+        "brisque": brisque_weights,
+    }
     for name, build in builders.items():
         save_file(seeded(0, build), folder / f"{name}.safetensors")
     return folder

@@ -79,15 +79,32 @@ def alexnet_weights() -> dict[str, Tensor]:
 
 
 def vgg_weights() -> dict[str, Tensor]:
-    """Random weights in the shapes of VGG16's convolutions."""
+    """Random weights in the shapes of LPIPS on VGG16, whose convolutions DISTS shares."""
     weights = {}
     for index in range(13):
         weights |= _convolution(index, _VGG_WIDTHS[index + 1], _VGG_WIDTHS[index], 3)
-    return weights
+    return weights | {f"lin{level}": torch.rand(width) for level, width in enumerate((64, 128, 256, 512, 512))}
 
 
 def dists_heads() -> dict[str, Tensor]:
     return {name: torch.rand(1, 1475, 1, 1) for name in ("alpha", "beta")}
+
+
+def niqe_weights() -> dict[str, Tensor]:
+    """Made-up statistics of pristine photos, in the shapes of the real ones."""
+    return {"mean": torch.rand(36, dtype=torch.float64), "covariance": torch.eye(36, dtype=torch.float64)}
+
+
+def brisque_weights() -> dict[str, Tensor]:
+    """A random support vector regression, in the shapes of the real one."""
+    ranges = torch.tensor([[-1.0], [4.0]], dtype=torch.float64).expand(2, 36).contiguous()
+    return {
+        "vectors": torch.rand(20, 36, dtype=torch.float64) * 2 - 1,
+        "coefficients": torch.randn(20, dtype=torch.float64) * 100,
+        "ranges": ranges,
+        "gamma": torch.tensor(0.05, dtype=torch.float64),
+        "bias": torch.tensor(-30.0, dtype=torch.float64),
+    }
 
 
 def _convolution(index: int, after: int, before: int, size: int) -> dict[str, Tensor]:

@@ -1,1 +1,1 @@
-"""Measuring results: metrics, running them over folders of images, and the table that comes out."""
+"""Measuring results: metrics, test sets known by name, and the tables and page that come out."""

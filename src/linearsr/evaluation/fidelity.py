@@ -1,11 +1,12 @@
-"""Fidelity to a reference, without learned weights: PSNR, SSIM and MS-SSIM.
+"""Fidelity to a reference, without learned weights: PSNR, SSIM, MS-SSIM and GMSD.
 
     PSNR(x, y) = 10 log10(255^2 / mean (x - y)^2)
     SSIM(x, y) = mean  (2 mx my + c1)(2 cxy + c2) / ((mx^2 + my^2 + c1)(vx + vy + c2))     11 x 11 Gaussian, sigma 1.5
     MS-SSIM    = l_5 prod_j cs_j ^ w_j                                                     five scales, halved each time
+    GMSD(x, y) = std  (2 gx gy + 170) / (gx^2 + gy^2 + 170)                                gradients at half size
 
-Images are (H, W) or (H, W, C) float64 from 0 to 255. On "Y" they are the BT.601 luma in studio range, as the field's
-tables use it. References: Wang et al., 2004 (SSIM); Wang et al., 2003 (MS-SSIM).
+Images are (H, W) or (H, W, C) float64 from 0 to 255. References: Wang et al., 2004 (SSIM); Wang et al., 2003 (MS-SSIM);
+Xue et al., 2014 (GMSD).
 """
 
 from __future__ import annotations
@@ -22,12 +23,7 @@ Plane = NDArray[np.float64]
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 WINDOW, SIGMA = 11, 1.5
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-
-
-def luma(rgb: NDArray[np.uint8]) -> Plane:
-    """(H, W, 3) uint8 -> (H, W) BT.601 luma from 16 to 235."""
-    y: Plane = rgb.astype(np.float64) @ np.array([65.481, 128.553, 24.966]) / 255 + 16
-    return y
+GRADIENT_CONSTANT = 170.0
 
 
 def psnr(x: Plane, y: Plane) -> float:
@@ -50,6 +46,23 @@ def ms_ssim(x: Plane, y: Plane) -> float:
         product *= max(whole if scale == len(SCALE_WEIGHTS) - 1 else contrast, 0.0) ** weight
         a, b = (F.avg_pool2d(plane, 2, padding=(plane.shape[-2] % 2, plane.shape[-1] % 2)) for plane in (a, b))
     return product
+
+
+def gmsd(x: Plane, y: Plane) -> float:
+    """Gradient magnitude similarity deviation of two (H, W) planes of at least 4 pixels a side; 0 for equal images."""
+    a, b = _gradient(_tensor(x)), _gradient(_tensor(y))
+    similarity = (2 * a * b + GRADIENT_CONSTANT) / (a**2 + b**2 + GRADIENT_CONSTANT)
+    return float(similarity.std())
+
+
+def _gradient(plane: Tensor) -> Tensor:
+    """Magnitude of the Prewitt gradient of the plane at half size; outside both lies zero."""
+    height, width = plane.shape[-2:]
+    half = F.avg_pool2d(F.pad(plane, (0, width % 2, 0, height % 2)), 2)
+    across = torch.tensor([1.0, 0.0, -1.0], dtype=torch.float64).expand(1, 1, 3, 3) / 3
+    kernels = torch.cat((across, across.mT))
+    magnitude: Tensor = F.conv2d(half, kernels, padding=1).square().sum(1).sqrt()
+    return magnitude
 
 
 def _similarity(x: Tensor, y: Tensor) -> tuple[float, float]:

@@ -1,81 +1,105 @@
-"""The table of methods and metrics, with confidence intervals, as Markdown, CSV or JSON."""
+"""The results as Markdown, CSV or JSON (the HTML page is ``page.py``)."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
-
-import numpy as np
+from dataclasses import asdict, dataclass
 
 from linearsr.evaluation.metrics import Metric
+from linearsr.evaluation.paired import PairedTest
 from linearsr.evaluation.runner import MethodScores
+from linearsr.evaluation.summary import Mean, bootstrap_mean
 
-ReportFormat = Literal["md", "csv", "json"]
-RESAMPLES = 2000
-CONFIDENCE = 0.95
+LEGEND = "Means over the images, with 95 % bootstrap intervals. ↑ higher is better, ↓ lower is better."
+TEST_LEGEND = (
+    "Paired over the images, two-sided, not corrected for the number of comparisons. "
+    "Effect size: mean difference over its standard deviation."
+)
 
-
-@dataclass(frozen=True)
-class Mean:
-    """A mean over images and its bootstrap confidence interval."""
-
-    value: float
-    low: float
-    high: float
-
-
-def bootstrap_mean(values: Sequence[float], *, seed: int = 0) -> Mean:
-    """Mean of ``values`` and the percentile interval of ``RESAMPLES`` resampled means."""
-    data = np.asarray(values, dtype=np.float64)
-    if not np.isfinite(data).all():  # the PSNR of an image that equals its reference
-        mean = float(data.mean())
-        return Mean(mean, mean, mean)
-    picks = np.random.default_rng(seed).integers(0, len(data), (RESAMPLES, len(data)))
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(data[picks].mean(1), (tail, 1 - tail))
-    return Mean(float(data.mean()), float(low), float(high))
+TEST_HEADER = (
+    *("metric", "method", "against", "images", "better on"),
+    *("difference", "effect size", "p (t)", "p (Wilcoxon)"),
+)
 
 
-def render_report(methods: Sequence[MethodScores], metrics: Sequence[Metric], form: ReportFormat) -> str:
-    """Return the report: a table of means (md), every image's values (csv), or both (json)."""
-    return {"md": _markdown, "csv": _csv, "json": _json}[form](methods, metrics)
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """Everything that was measured: a row a method, a column a metric, and the paired tests that were asked for."""
+
+    methods: Sequence[MethodScores]
+    metrics: Sequence[Metric]
+    tests: Sequence[PairedTest] = ()
 
 
-def _markdown(methods: Sequence[MethodScores], metrics: Sequence[Metric]) -> str:
-    arrows = [f"{metric.name} {'↑' if metric.higher_is_better else '↓'}" for metric in metrics]
-    lines = [f"| method | images | {' | '.join(arrows)} |", "|---|---|" + "---|" * len(metrics)]
-    for method in methods:
-        cells = [_cell(bootstrap_mean(method.column(metric.name))) for metric in metrics]
-        lines.append(f"| {method.method} | {len(method.images)} | {' | '.join(cells)} |")
-    lines.append("")
-    lines.append("Means over the images, with 95 % bootstrap intervals. ↑ higher is better, ↓ lower is better.")
+def markdown(results: Results) -> str:
+    """A table of means, and one of the tests."""
+    header = ["method", "images", *(heading(metric) for metric in results.metrics)]
+    rows = []
+    for method in results.methods:
+        cells = [cell(bootstrap_mean(method.column(metric.name))) for metric in results.metrics]
+        rows.append([method.method, str(len(method.images)), *cells])
+    lines = [*_table(header, rows), "", LEGEND]
+    if results.tests:
+        lines += ["", *_table(TEST_HEADER, [row_of_test(test) for test in results.tests]), "", TEST_LEGEND]
     return "\n".join(lines) + "\n"
 
 
-def _cell(mean: Mean) -> str:
+def csv_text(results: Results) -> str:
+    """A row an image and method, six decimals."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(("method", "image", *(metric.name for metric in results.metrics)))
+    for method in results.methods:
+        for image, scores in method.images.items():
+            writer.writerow((method.method, image, *(f"{scores[metric.name]:.6f}" for metric in results.metrics)))
+    return stream.getvalue()
+
+
+def json_text(results: Results) -> str:
+    """Directions, means, tests and the value of every image. What is not finite, such as an infinite PSNR, is null."""
+    means = {
+        method.method: {metric.name: asdict(bootstrap_mean(method.column(metric.name))) for metric in results.metrics}
+        for method in results.methods
+    }
+    report = {
+        "better": {metric.name: "higher" if metric.higher_is_better else "lower" for metric in results.metrics},
+        "means": means,
+        "tests": [asdict(test) for test in results.tests],
+        "images": {method.method: method.images for method in results.methods},
+    }
+    return json.dumps(_finite(report), indent=2) + "\n"
+
+
+def row_of_test(test: PairedTest) -> list[str]:
+    """The cells of a test, under ``TEST_HEADER``."""
+    numbers = [str(test.images), str(test.better_on), cell(test.difference), f"{test.effect_size:.2f}"]
+    return [test.metric, test.method, test.baseline, *numbers, f"{test.p_t:.2g}", f"{test.p_wilcoxon:.2g}"]
+
+
+def heading(metric: Metric) -> str:
+    """Name and direction of a metric."""
+    return f"{metric.name} {'↑' if metric.higher_is_better else '↓'}"
+
+
+def cell(mean: Mean) -> str:
+    """A mean and its interval: two decimals from 2 on, else four."""
     digits = 2 if abs(mean.value) >= 2 else 4
     return f"{mean.value:.{digits}f} ({mean.low:.{digits}f} to {mean.high:.{digits}f})"
 
 
-def _csv(methods: Sequence[MethodScores], metrics: Sequence[Metric]) -> str:
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(("method", "image", *(metric.name for metric in metrics)))
-    for method in methods:
-        for image, scores in method.images.items():
-            writer.writerow((method.method, image, *(f"{scores[metric.name]:.6f}" for metric in metrics)))
-    return stream.getvalue()
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = [" | ".join(text.replace("|", "\\|") for text in cells) for cells in (header, *rows)]
+    return [f"| {lines[0]} |", "|" + "---|" * len(header), *(f"| {line} |" for line in lines[1:])]
 
 
-def _json(methods: Sequence[MethodScores], metrics: Sequence[Metric]) -> str:
-    means = {
-        method.method: {metric.name: vars(bootstrap_mean(method.column(metric.name))) for metric in metrics}
-        for method in methods
-    }
-    directions = {metric.name: "higher" if metric.higher_is_better else "lower" for metric in metrics}
-    images = {method.method: method.images for method in methods}
-    return json.dumps({"better": directions, "means": means, "images": images}, indent=2) + "\n"
+def _finite(value: object) -> object:
+    """The same, with None in place of numbers that JSON does not have."""
+    if isinstance(value, dict):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

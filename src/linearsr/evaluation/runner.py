@@ -1,22 +1,22 @@
-"""Metrics over folders: outputs are matched to references by name."""
+"""Metrics over the outputs of a method, each against the reference of the same key."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from linearsr.errors import DataError
-from linearsr.evaluation.metrics import Metric
-from linearsr.imaging.codec import decode_rgb8
-from linearsr.imaging.formats import IMAGE_SUFFIXES
+from linearsr.errors import ConfigError, DataError
+from linearsr.evaluation.folders import Method, check_complete, read_pixels
+from linearsr.evaluation.metrics import Metric, Pixels
 
 Progress = Callable[[str, int, int], None]
+"""Called with an image's key, its number from 1, and how many there are."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MethodScores:
-    """Scores of one method: per image (by stem), metric name -> value."""
+    """Scores of one method: per image, metric name -> value."""
 
     method: str
     images: dict[str, dict[str, float]]
@@ -26,50 +26,52 @@ class MethodScores:
         return [scores[metric] for scores in self.images.values()]
 
 
-def evaluate_folder(
-    outputs: Path, references: Path, metrics: Sequence[Metric], on_image: Progress | None = None
-) -> MethodScores:
-    """Measure every output in a folder against the reference of the same stem.
+def evaluate(
+    methods: Sequence[Method],
+    references: Mapping[str, Path],
+    metrics: Sequence[Metric],
+    on_image: Progress | None = None,
+) -> list[MethodScores]:
+    """Measure every method's output for every reference; without references, for every image that any method has.
+
+    Image by image and not method by method, so that what is computed of a reference serves all methods.
 
     Raises:
-        DataError: if a folder holds no image, a reference has no output, or sizes differ.
+        ConfigError: if a metric needs references and there are none.
+        DataError: if an output is missing, or of another size than its reference.
+        ImageError: if an image cannot be read.
     """
-    theirs, ours = _images(references), _images(outputs)
-    missing = sorted(theirs.keys() - ours.keys())
-    if missing:
-        raise DataError(
-            f"{outputs} lacks {len(missing)} of {len(theirs)} outputs ({', '.join(missing[:3])}, ...)",
-            remedy="a mean over other images would not compare; make them, or reduce the references",
-        )
-    scores = {}
-    for number, (stem, path) in enumerate(sorted(theirs.items()), start=1):
-        scores[stem] = _measure(ours[stem], path, metrics)
+    needy = [metric.name for metric in metrics if metric.needs_reference]
+    if needy and not references:
+        raise ConfigError(f"no references for {', '.join(needy)}", remedy="pass --reference, or leave them out")
+    wanted = references or {key: path for method in methods for key, path in method.outputs.items()}
+    for method in methods:
+        check_complete(wanted, method.outputs, method.name)
+    scores: dict[str, dict[str, dict[str, float]]] = {method.name: {} for method in methods}
+    for number, key in enumerate(sorted(wanted), start=1):
+        reference = read_pixels(references[key]) if references else None
+        for method in methods:
+            scores[method.name][key] = _measure(method.outputs[key], reference, metrics)
         if on_image is not None:
-            on_image(stem, number, len(theirs))
-    return MethodScores(method=outputs.name, images=scores)
+            on_image(key, number, len(wanted))
+    return [MethodScores(method=name, images=images) for name, images in scores.items()]
 
 
-def _measure(output: Path, reference: Path, metrics: Sequence[Metric]) -> dict[str, float]:
-    x, y = (decode_rgb8(path.read_bytes()) for path in (output, reference))
-    if x.shape != y.shape:
-        sizes = [f"{image.shape[1]}x{image.shape[0]}" for image in (x, y)]
-        raise DataError(f"{output} is {sizes[0]}, its reference is {sizes[1]}", remedy="compare images of one size")
+def _measure(path: Path, reference: Pixels | None, metrics: Sequence[Metric]) -> dict[str, float]:
+    output = read_pixels(path)
+    truth = output if reference is None else reference
+    if output.shape != truth.shape:
+        raise DataError(
+            f"{path} is {_size(output)}, its reference is {_size(truth)}", remedy="compare images of one size"
+        )
     for metric in metrics:
-        if min(x.shape[:2]) < metric.smallest:
+        if min(output.shape[:2]) < metric.smallest:
             raise DataError(
-                f"{output} is {x.shape[1]}x{x.shape[0]}, {metric.name} needs {metric.smallest} pixels a side",
+                f"{path} is {_size(output)}, {metric.name} needs {metric.smallest} pixels a side",
                 remedy="leave the metric out",
             )
-    return {metric.name: metric.measure(x, y) for metric in metrics}
+    return {metric.name: metric.measure(output, truth) for metric in metrics}
 
 
-def _images(folder: Path) -> dict[str, Path]:
-    paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
-    if not paths:
-        raise DataError(f"no image in {folder}", remedy="name a folder of images")
-    found: dict[str, Path] = {}
-    for path in paths:
-        if path.stem in found:
-            raise DataError(f"{found[path.stem]} and {path} have one name", remedy="keep one of them")
-        found[path.stem] = path
-    return found
+def _size(pixels: Pixels) -> str:
+    return f"{pixels.shape[1]}x{pixels.shape[0]}"

@@ -9,19 +9,21 @@ References: Zhang et al., 2018 (arXiv:1801.03924, version 0.1 weights); Ding et 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+Features = list[Tensor]
 _ALEX_LAYERS = ((4, 2, False), (1, 2, True), (1, 1, True), (1, 1, False), (1, 1, False))
 _VGG_BLOCKS = ((0, 1), (2, 3), (4, 5, 6), (7, 8, 9), (10, 11, 12))
 _DISTS_CHANNELS = [3, 64, 128, 256, 512, 512]
 
 
-class _FrozenTrunk(nn.Module):
-    """Convolutions with fixed weights named ``conv{i}.weight`` / ``conv{i}.bias``, and normalised input."""
+class PerceptualDistance(nn.Module):
+    """Distance of features of fixed convolutions. (B, 3, H, W) x 2 in [0, 1] -> (B,).
+
+    Weights are named ``conv{i}.weight`` and ``conv{i}.bias``; what else there is belongs to the distance.
+    """
 
     mean: Tensor
     std: Tensor
@@ -33,26 +35,40 @@ class _FrozenTrunk(nn.Module):
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
 
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return self.distance(self.features(x), self.features(y))
+
+    def features(self, x: Tensor) -> Features:
+        """(B, 3, H, W) in [0, 1] -> features of every level."""
+        raise NotImplementedError
+
+    def distance(self, features_x: Features, features_y: Features) -> Tensor:
+        """(B,) distances of the images that these are the features of."""
+        raise NotImplementedError
+
     def conv(self, x: Tensor, index: int, *, stride: int = 1, padding: int = 1) -> Tensor:
         weight, bias = self.get_buffer(f"conv{index}_weight"), self.get_buffer(f"conv{index}_bias")
         return F.relu(F.conv2d(x, weight, bias, stride=stride, padding=padding))
 
 
-class LPIPS(_FrozenTrunk):
-    """Learned perceptual distance on AlexNet features (version 0.1). (B, 3, H, W) x 2 in [0, 1] -> (B,)."""
+class LPIPS(PerceptualDistance):
+    """Learned perceptual distance on AlexNet features (version 0.1). (B, 3, H, W) x 2 in [0, 1] -> (B,).
+
+    ``weights`` are the trunk's convolutions and the heads ``lin0`` to ``lin4``.
+    """
 
     def __init__(self, weights: dict[str, Tensor]) -> None:
         # LPIPS states its constants for images in [-1, 1]; these are the same for [0, 1].
         super().__init__(weights, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 
-    def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        total = x.new_zeros(x.shape[0])
-        for level, (a, b) in enumerate(zip(self._features(x), self._features(y), strict=True)):
+    def distance(self, features_x: Features, features_y: Features) -> Tensor:
+        total = features_x[0].new_zeros(features_x[0].shape[0])
+        for level, (a, b) in enumerate(zip(features_x, features_y, strict=True)):
             weight = self.get_buffer(f"lin{level}").view(1, -1, 1, 1)
             total = total + ((_unit(a) - _unit(b)) ** 2 * weight).sum(1).mean((1, 2))
         return total
 
-    def _features(self, x: Tensor) -> list[Tensor]:
+    def features(self, x: Tensor) -> Features:
         x = (x - self.mean) / self.std
         features = []
         for index, (stride, padding, pooled) in enumerate(_ALEX_LAYERS):
@@ -61,7 +77,21 @@ class LPIPS(_FrozenTrunk):
         return features
 
 
-class DISTS(_FrozenTrunk):
+class LPIPSOnVGG(LPIPS):
+    """The same distance on VGG16 features."""
+
+    def features(self, x: Tensor) -> Features:
+        x = (x - self.mean) / self.std
+        features = []
+        for number, block in enumerate(_VGG_BLOCKS):
+            x = F.max_pool2d(x, 2) if number else x
+            for index in block:
+                x = self.conv(x, index)
+            features.append(x)
+        return features
+
+
+class DISTS(PerceptualDistance):
     """Structure and texture similarity on VGG16 features. (B, 3, H, W) x 2 in [0, 1] -> (B,)."""
 
     def __init__(self, vgg: dict[str, Tensor], heads: dict[str, Tensor]) -> None:
@@ -73,11 +103,11 @@ class DISTS(_FrozenTrunk):
         taps = torch.tensor((0.25, 0.5, 0.25))
         self.register_buffer("hanning", torch.outer(taps, taps)[None, None])
 
-    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+    def distance(self, features_x: Features, features_y: Features) -> Tensor:
         alphas = torch.split(self.get_buffer("alpha"), _DISTS_CHANNELS, 1)
         betas = torch.split(self.get_buffer("beta"), _DISTS_CHANNELS, 1)
-        similarity = x.new_zeros(x.shape[0])
-        for a, b, alpha, beta in zip(self._features(x), self._features(y), alphas, betas, strict=True):
+        similarity = features_x[0].new_zeros(features_x[0].shape[0])
+        for a, b, alpha, beta in zip(features_x, features_y, alphas, betas, strict=True):
             mean_a, mean_b = a.mean((2, 3), keepdim=True), b.mean((2, 3), keepdim=True)
             var_a, var_b = ((f - m).square().mean((2, 3), keepdim=True) for f, m in ((a, mean_a), (b, mean_b)))
             covariance = (a * b).mean((2, 3), keepdim=True) - mean_a * mean_b
@@ -86,7 +116,7 @@ class DISTS(_FrozenTrunk):
             similarity = similarity + (alpha * luminance + beta * structure).sum((1, 2, 3))
         return 1 - similarity
 
-    def _features(self, x: Tensor) -> list[Tensor]:
+    def features(self, x: Tensor) -> Features:
         features = [x]
         x = (x - self.mean) / self.std
         for number, block in enumerate(_VGG_BLOCKS):
@@ -99,9 +129,6 @@ class DISTS(_FrozenTrunk):
     def _l2_pool(self, x: Tensor) -> Tensor:
         kernel = self.get_buffer("hanning").expand(x.shape[1], 1, 3, 3)
         return (F.conv2d(x**2, kernel, stride=2, padding=1, groups=x.shape[1]) + 1e-12).sqrt()
-
-
-PerceptualDistance = Callable[[Tensor, Tensor], Tensor]
 
 
 def _unit(x: Tensor) -> Tensor:

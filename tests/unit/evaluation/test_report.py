@@ -2,50 +2,52 @@ import csv
 import io
 import json
 
-import numpy as np
 import pytest
 
-from linearsr.evaluation.metrics import choose_metrics
-from linearsr.evaluation.report import bootstrap_mean, render_report
+from linearsr.evaluation.choice import choose_metrics
+from linearsr.evaluation.paired import compare_with
+from linearsr.evaluation.report import Results, csv_text, json_text, markdown
 from linearsr.evaluation.runner import MethodScores
 
-METRICS = choose_metrics(["psnr", "ssim"], weights=None)
+METRICS = choose_metrics(["psnr", "gmsd"], weights=None)
 METHODS = [
-    MethodScores(method="a", images={"x": {"psnr": 20.0, "ssim": 0.5}, "y": {"psnr": 30.0, "ssim": 0.7}}),
-    MethodScores(method="b", images={"x": {"psnr": 25.0, "ssim": 0.6}, "y": {"psnr": 25.0, "ssim": 0.6}}),
+    MethodScores(method="a", images={"x": {"psnr": 20.0, "gmsd": 0.5}, "y": {"psnr": 30.0, "gmsd": 0.7}}),
+    MethodScores(method="b|c", images={"x": {"psnr": 25.0, "gmsd": 0.6}, "y": {"psnr": 25.0, "gmsd": 0.6}}),
 ]
-
-
-def test_the_interval_covers_the_mean_as_often_as_it_says():
-    draw = np.random.default_rng(0)
-    covered = 0
-    for seed in range(200):
-        mean = bootstrap_mean(draw.normal(5, 2, 40), seed=seed)
-        covered += mean.low <= 5 <= mean.high
-    assert 0.88 <= covered / 200 <= 0.99
-
-
-def test_the_interval_is_reproducible_and_collapses_without_spread():
-    assert bootstrap_mean([1, 2, 3]) == bootstrap_mean([1, 2, 3])
-    mean = bootstrap_mean([4, 4, 4])
-    assert (mean.low, mean.value, mean.high) == (4, 4, 4)
+RESULTS = Results(methods=METHODS, metrics=METRICS)
+TESTED = Results(methods=METHODS, metrics=METRICS, tests=compare_with("a", METHODS, METRICS))
 
 
 def test_markdown_has_a_row_a_method_and_says_which_way_is_better():
-    lines = render_report(METHODS, METRICS, "md").splitlines()
-    assert lines[0] == "| method | images | psnr ↑ | ssim ↑ |"
+    lines = markdown(RESULTS).splitlines()
+    assert lines[0] == "| method | images | psnr ↑ | gmsd ↓ |"
     assert lines[2] == "| a | 2 | 25.00 (20.00 to 30.00) | 0.6000 (0.5000 to 0.7000) |"
-    assert lines[3].startswith("| b | 2 | 25.00 (25.00 to 25.00)")
+    assert lines[3].startswith(r"| b\|c | 2 | 25.00 (25.00 to 25.00)")
+    assert len(lines) == 6
+
+
+def test_markdown_adds_the_tests_when_there_are_some():
+    lines = markdown(TESTED).splitlines()
+    assert lines[7].startswith("| metric | method | against | images | better on | difference |")
+    assert lines[9] == r"| psnr | b\|c | a | 2 | 1 | 0.0000 (-5.0000 to 5.0000) | 0.00 | 1 | 1 |"
 
 
 def test_csv_has_a_row_an_image():
-    rows = list(csv.DictReader(io.StringIO(render_report(METHODS, METRICS, "csv"))))
+    rows = list(csv.DictReader(io.StringIO(csv_text(RESULTS))))
     assert len(rows) == 4
-    assert rows[1] == {"method": "a", "image": "y", "psnr": "30.000000", "ssim": "0.700000"}
+    assert rows[1] == {"method": "a", "image": "y", "psnr": "30.000000", "gmsd": "0.700000"}
 
 
-def test_json_holds_means_directions_and_images():
-    report = json.loads(render_report(METHODS, METRICS, "json"))
-    assert report["better"] == {"psnr": "higher", "ssim": "higher"}
+def test_json_holds_means_directions_tests_and_images():
+    report = json.loads(json_text(TESTED))
+    assert report["better"] == {"psnr": "higher", "gmsd": "lower"}
     assert report["means"]["a"]["psnr"]["value"] == pytest.approx(25)
-    assert report["images"]["b"]["y"]["ssim"] == 0.6
+    assert report["images"]["b|c"]["y"]["gmsd"] == 0.6
+    assert report["tests"][0]["difference"]["value"] == 0
+
+
+def test_json_has_null_where_a_number_is_not_finite():
+    perfect = MethodScores(method="a", images={"x": {"psnr": float("inf"), "gmsd": 0.0}})
+    text = json_text(Results(methods=[perfect], metrics=METRICS))
+    assert "Infinity" not in text
+    assert json.loads(text)["images"]["a"]["x"] == {"psnr": None, "gmsd": 0.0}
