@@ -6,8 +6,8 @@ import math
 
 import pytest
 import torch
-from toy_training import AveragingLinear
 from torch import nn
+from toy_training import AveragingLinear
 
 from linearsr.errors import ConfigError, TrainingError
 from linearsr.training import distributed

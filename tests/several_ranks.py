@@ -36,14 +36,15 @@ from linearsr.training.validation import Measurement, Validation, at_every_t
 
 FIRST = StageConfig(name="first", steps=4, batch=4, lr_side=16, learning_rate=1e-3, warmup=1, save_every=2)
 SECOND = replace(FIRST, name="second", seed=1)
-_SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload(["torch._dynamo", "torch.distributed.fsdp", "linearsr.training.loop"])
+# A server that has imported all of torch once forks every process, so that each starts in milliseconds.
+SERVER = multiprocessing.get_context("forkserver")
+SERVER.set_forkserver_preload(["torch._dynamo", "torch.distributed.fsdp", "linearsr.training.loop"])
 
 
 def start_ranks(world: int, work: Callable[..., None], *arguments: object) -> list[ForkServerProcess]:
     """Start ``world`` processes that run ``work(*arguments)`` as ranks of one group."""
     places = torchrun_environment(world)
-    processes = [_SERVER.Process(target=_as_rank, args=(place, work, arguments)) for place in places]
+    processes = [SERVER.Process(target=_as_rank, args=(place, work, arguments)) for place in places]
     for process in processes:
         process.start()
     return processes
@@ -75,7 +76,7 @@ def _as_rank(place: dict[str, str], work: Callable[..., None], arguments: tuple[
 def run_as_main_rank(monkeypatch: pytest.MonkeyPatch, work: Callable[..., None], *arguments: object) -> None:
     """Run ``work`` on two ranks, the main one being this very process."""
     here, there = torchrun_environment(2)
-    other = _SERVER.Process(target=_as_rank, args=(there, work, arguments))
+    other = SERVER.Process(target=_as_rank, args=(there, work, arguments))
     other.start()
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)  # as in the other process
     for name, value in here.items():

@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import random
 import signal
 import time
 
-import pytest
+from several_ranks import SERVER, run_ranks, start_ranks
 from toy_training import train_saving_every_step
 
 STEPS = 250
 KILLS = 20
+STEPS_ON_TWO = 250
+KILLS_ON_TWO = 5
 
 
-@pytest.fixture(scope="module")
-def processes():
-    # A server that has imported all of torch once forks every process, so that each starts in milliseconds.
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch._dynamo", "linearsr.training.loop"])
-    return context
-
-
-def start(processes, run):
-    process = processes.Process(target=train_saving_every_step, args=(str(run), STEPS))
+def start(run):
+    process = SERVER.Process(target=train_saving_every_step, args=(str(run), STEPS))
     process.start()
     return process
 
 
-def finish(processes, run):
-    process = start(processes, run)
+def finish(run):
+    process = start(run)
     process.join(120)
     assert process.exitcode == 0
     return (run / "checkpoint.safetensors").read_bytes()
@@ -44,15 +37,35 @@ def wait_for_progress(process, run, old):
         time.sleep(0.001)
 
 
-def test_killed_twenty_times_and_resumed_ends_bit_identical(processes, tmp_path):
+def test_killed_twenty_times_and_resumed_ends_bit_identical(tmp_path):
     delays, old = random.Random(0), None
     for _ in range(KILLS):
-        process = start(processes, tmp_path / "killed")
+        process = start(tmp_path / "killed")
         wait_for_progress(process, tmp_path / "killed", old)
         time.sleep(delays.uniform(0, 0.03))
         process.kill()
         process.join()
         assert process.exitcode == -signal.SIGKILL
         old = (tmp_path / "killed/checkpoint.safetensors").stat().st_mtime_ns
-    assert finish(processes, tmp_path / "killed") == finish(processes, tmp_path / "whole")
+    assert finish(tmp_path / "killed") == finish(tmp_path / "whole")
     assert {path.name for path in (tmp_path / "killed").iterdir()} == {"checkpoint.safetensors", "metrics.jsonl"}
+
+
+def test_two_ranks_of_which_one_is_killed_stop_and_resume_bit_identical(tmp_path):
+    """Whichever dies, the other must not wait for it, nor lose or spoil what is saved."""
+    chance, old, run = random.Random(0), None, tmp_path / "killed"
+    for _ in range(KILLS_ON_TWO):
+        ranks = start_ranks(2, train_saving_every_step, str(run), STEPS_ON_TWO)
+        chance.shuffle(ranks)
+        victim, survivor = ranks
+        wait_for_progress(victim, run, old)
+        time.sleep(chance.uniform(0, 0.02))
+        victim.kill()
+        survivor.join(60)
+        assert (victim.exitcode, survivor.exitcode) == (-signal.SIGKILL, 1)
+        old = (run / "checkpoint.safetensors").stat().st_mtime_ns
+    for folder in (run, tmp_path / "whole"):
+        assert run_ranks(2, train_saving_every_step, str(folder), STEPS_ON_TWO) == [0, 0]
+    one, other = ((folder / "checkpoint.safetensors").read_bytes() for folder in (run, tmp_path / "whole"))
+    assert one == other
+    assert {path.name for path in run.iterdir()} == {"checkpoint.safetensors", "metrics.jsonl"}
