@@ -1,4 +1,9 @@
-"""Times one upscale by its parts: sampling the latent, decoding it, and the whole."""
+"""Times one upscale by its parts, beside the time that their multiply-adds would take at the device's peak.
+
+    floor = multiply-adds / (multiply-adds per second of a large matrix product, measured in the same run)
+
+The floor over the time says what is left to gain on this device.
+"""
 
 from __future__ import annotations
 
@@ -7,76 +12,207 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import nn
 
-from linearsr.bench.memory import peak_memory
+from linearsr.bench.machine import Machine
+from linearsr.bench.macs import MacCounter, count_macs
+from linearsr.bench.memory import peak_memory, peak_of
+from linearsr.bench.tables import count, markdown_table, megabytes, seconds, share
+from linearsr.bench.timing import as_cuda_graph, median_seconds, wait
+from linearsr.imaging.codec import decode
+from linearsr.imaging.encoder import encode
+from linearsr.imaging.formats import output_format
+from linearsr.imaging.picture import Picture
 from linearsr.memory import estimate_peak_memory
+from linearsr.models.autoencoder import LR_STRIDE, SCALE
 from linearsr.pipeline import SRPipeline
 from linearsr.request import UpscaleRequest
 
 
 @dataclass(frozen=True, kw_only=True)
+class Part:
+    """One part of an upscale; ``macs`` are multiply-adds. A part ``within`` another is counted in that one too."""
+
+    name: str
+    seconds: float
+    macs: int = 0
+    parameters: int = 0
+    within: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class UpscaleTiming:
-    """Median seconds of ``repeats`` runs after one warm-up; memory in bytes, at its peak in this process."""
+    """The upscale of a ``side`` x ``side`` PNG file into a PNG file, model loaded: its parts in order, and their total.
+
+    Memory is in bytes: ``work_memory`` is the peak on top of the loaded model, None where the system does not tell,
+    ``process_memory`` the peak of the process since it started.
+    """
 
     side: int
+    tokens: int
     steps: int
     repeats: int
-    device: str
-    precision: str
-    threads: int
-    sample_seconds: float
-    decode_seconds: float
-    total_seconds: float
-    peak_memory: int
+    parts: tuple[Part, ...]
+    total: Part
+    work_memory: int | None
+    process_memory: int
     estimated_memory: int
 
 
-def time_upscale(pipeline: SRPipeline, *, side: int, steps: int, repeats: int) -> UpscaleTiming:
-    """Time ``pipeline`` on a ``side`` x ``side`` image of noise (its content does not change the speed)."""
-    request = UpscaleRequest(steps=steps)
-    lr = torch.rand((1, 3, side, side), generator=torch.Generator().manual_seed(0)) * 2 - 1
-    marks: list[float] = []
+def time_upscale(
+    pipeline: SRPipeline, *, side: int, steps: int, repeats: int, cuda_graphs: bool = False
+) -> UpscaleTiming:
+    """Time ``pipeline`` on a ``side`` x ``side`` image of noise (its content does not change the speed).
 
-    def run() -> Tensor:
+    With ``cuda_graphs`` one evaluation is also timed as a CUDA graph; the pipeline must be on a GPU.
+    """
+    picture = Picture(color=np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8))
+    result, sampling_macs, macs = _count(pipeline, picture, steps)
+    sampled: list[float] = []
+    finished: list[float] = []
+
+    def run() -> None:
+        wait(pipeline.device)
         started = time.perf_counter()
+        _upscale(pipeline, picture, steps, lambda: sampled.append(_since(started, pipeline.device)))
+        finished.append(_since(started, pipeline.device))
 
-        def reached(step: int, t: float, latent: Tensor) -> None:
-            if step == steps - 1:
-                _wait(pipeline.device)
-                marks.append(time.perf_counter() - started)
+    def run_all() -> None:
+        for _ in range(repeats):
+            run()
 
-        return pipeline.upscale_tensor(lr, request, torch.Generator().manual_seed(0), reached)
-
-    totals = _time(run, repeats, pipeline.device)
-    sampled, total = statistics.median(marks[1:]), statistics.median(totals)
+    work_memory = peak_of(run_all, pipeline.device)
+    sampling, upscaling = statistics.median(sampled), statistics.median(finished)
+    cpu, png = torch.device("cpu"), output_format("png")
+    file = encode(picture, png)
+    parts = (
+        Part(name="read PNG", seconds=median_seconds(lambda: decode(file), repeats=repeats, device=cpu)),
+        Part(
+            name=f"sampling, {steps} NFE",
+            seconds=sampling,
+            macs=sampling_macs,
+            parameters=_parameters(pipeline.experts),
+        ),
+        *time_evaluation(pipeline, side=side, repeats=repeats, cuda_graphs=cuda_graphs),
+        Part(
+            name="decoding",
+            seconds=upscaling - sampling,
+            macs=macs - sampling_macs,
+            parameters=_parameters(pipeline.autoencoder.decoder),
+        ),
+        Part(name="write PNG", seconds=median_seconds(lambda: encode(result, png), repeats=repeats, device=cpu)),
+    )
     return UpscaleTiming(
         side=side,
+        tokens=_cells(side) ** 2,
         steps=steps,
         repeats=repeats,
-        device=str(pipeline.device),
-        precision=str(pipeline.dtype).removeprefix("torch."),
-        threads=torch.get_num_threads(),
-        sample_seconds=sampled,
-        decode_seconds=total - sampled,
-        total_seconds=total,
-        peak_memory=peak_memory(),
+        parts=parts,
+        total=_total([part for part in parts if not part.within]),
+        work_memory=work_memory,
+        process_memory=peak_memory(),
         estimated_memory=estimate_peak_memory(side, side),
     )
 
 
-def _time(run: Callable[[], object], repeats: int, device: torch.device) -> list[float]:
-    """Seconds of each of ``repeats`` runs, after one that is not counted."""
-    seconds = []
-    for _ in range(repeats + 1):
-        started = time.perf_counter()
-        run()
-        _wait(device)
-        seconds.append(time.perf_counter() - started)
-    return seconds[1:]
+def _total(parts: list[Part]) -> Part:
+    return Part(
+        name="total",
+        seconds=sum(part.seconds for part in parts),
+        macs=sum(part.macs for part in parts),
+        parameters=sum(part.parameters for part in parts),
+    )
 
 
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+def _upscale(pipeline: SRPipeline, picture: Picture, steps: int, on_sampled: Callable[[], None]) -> Picture:
+    def reached(step: int, t: float, latent: torch.Tensor) -> None:
+        if step == steps - 1:
+            on_sampled()
+
+    return pipeline.upscale(picture, UpscaleRequest(steps=steps), on_step_end=reached)
+
+
+def _since(started: float, device: torch.device) -> float:
+    wait(device)
+    return time.perf_counter() - started
+
+
+def _count(pipeline: SRPipeline, picture: Picture, steps: int) -> tuple[Picture, int, int]:
+    """The warm-up: return the result, the multiply-adds of sampling, and those of the whole."""
+    counts: list[int] = []
+    with MacCounter() as counter:
+        result = _upscale(pipeline, picture, steps, lambda: counts.append(counter.macs))
+    return result, counts[0], counter.macs
+
+
+@torch.inference_mode()
+def time_evaluation(pipeline: SRPipeline, *, side: int, repeats: int, cuda_graphs: bool = False) -> list[Part]:
+    """Time one velocity evaluation (NFE) for a ``side`` x ``side`` image, the E_conv in it, and its CUDA graph."""
+    device, cells = pipeline.device, _cells(side)
+    expert = pipeline.experts.expert_at(1.0)
+    z = torch.randn(1, pipeline.autoencoder.config.latent_channels, cells, cells, device=device, dtype=pipeline.dtype)
+    lr = torch.rand(1, 3, LR_STRIDE * cells, LR_STRIDE * cells, device=device, dtype=pipeline.dtype)
+    lr = lr.contiguous(memory_format=torch.channels_last)
+    works = {
+        "one evaluation": (lambda: pipeline.experts(z, 1.0, lr), expert),
+        "its E_conv": (lambda: expert.lr_encoder(lr), expert.lr_encoder),
+    }
+    parts = [
+        Part(
+            name=name,
+            macs=count_macs(work),
+            seconds=median_seconds(work, repeats=repeats, device=device),
+            parameters=_parameters(module),
+            within=True,
+        )
+        for name, (work, module) in works.items()
+    ]
+    if cuda_graphs:
+        replay = as_cuda_graph(works["one evaluation"][0], device)
+        graphed = median_seconds(replay, repeats=repeats, device=device)
+        parts.append(Part(name="one evaluation as a CUDA graph", seconds=graphed, macs=parts[0].macs, within=True))
+    return parts
+
+
+def _cells(side: int) -> int:
+    return -(-side // LR_STRIDE)
+
+
+def _parameters(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def render_upscale(timings: list[UpscaleTiming], machine: Machine) -> str:
+    """Return one Markdown table per size, and how to read them."""
+    notes = (
+        "One evaluation (NFE) is the forward of one expert with its E_conv. Decoding includes the colour fix. "
+        f"Medians of {timings[0].repeats} runs on noise. {machine.sentence()}"
+    )
+    return "\n".join([*(_section(timing, machine) for timing in timings), notes]) + "\n"
+
+
+def _section(timing: UpscaleTiming, machine: Machine) -> str:
+    side, large = timing.side, SCALE * timing.side
+    rows = [_row(part, timing.total.seconds, machine.peak_macs) for part in (*timing.parts, timing.total)]
+    return (
+        f"{side}x{side} -> {large}x{large}, {timing.tokens:,} tokens, {timing.steps} steps, "
+        f"{machine.device} {machine.precision}\n\n"
+        + markdown_table(("part", "seconds", "share", "parameters", "MAC", "floor, s", "floor / time"), rows)
+        + f"\nPeak memory: {megabytes(timing.work_memory)} on top of the loaded model; the process "
+        f"{megabytes(timing.process_memory)} ({megabytes(timing.estimated_memory)} expected).\n"
+    )
+
+
+def _row(part: Part, total: float, peak_macs: float) -> tuple[str, ...]:
+    floor = part.macs / peak_macs
+    return (
+        f"of which {part.name}" if part.within else part.name,
+        seconds(part.seconds),
+        share(part.seconds, total),
+        count(part.parameters or None),
+        count(part.macs or None),
+        seconds(floor) if part.macs else "-",
+        share(floor, part.seconds) if part.macs else "-",
+    )
