@@ -92,15 +92,22 @@ def _images(results: Results) -> str:
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
-    heads = "".join(f'<th scope="col"><button type="button">{escape(name)}</button></th>' for name in header)
+    kinds = [_kind(key) for _, key, _ in rows[0]]
+    heads = "".join(
+        f'<th scope="col"{kind}><button type="button">{escape(name)}</button></th>'
+        for name, kind in zip(header, kinds, strict=True)
+    )
     body = "".join(f"<tr>{''.join(_cell(*content) for content in row)}</tr>\n" for row in rows)
     return f'<div class="wide"><table>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n{body}</tbody>\n</table></div>\n'
 
 
 def _cell(text: str, key: float | str, best: bool) -> str:
-    kind = "" if isinstance(key, str) else ' class="number"'
     shown = f"<b>{escape(text)}</b>" if best else escape(text)
-    return f'<td{kind} data-key="{escape(str(key), quote=True)}">{shown}</td>'
+    return f'<td{_kind(key)} data-key="{escape(str(key), quote=True)}">{shown}</td>'
+
+
+def _kind(key: float | str) -> str:
+    return "" if isinstance(key, str) else ' class="number"'
 
 
 def _best(column: Sequence[float], metric: Metric) -> float:
