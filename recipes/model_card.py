@@ -16,7 +16,8 @@ from pathlib import Path
 from string import Template
 
 METRICS = {"psnr_y": "PSNR", "ssim_y": "SSIM", "lpips_alex": "LPIPS", "dists": "DISTS", "niqe": "NIQE"}
-STAGES = ("base", "autoencoder", "flow", "expert1", "expert2", "expert3", "expert4", "polish")
+STAGES = ("base", "autoencoder", "flow", "experts/expert?", "polish", "sft")
+"""Folders of a run, in order."""
 CARD = Template("""# $name
 
 The embedded default of LinearSR: ×4 super-resolution on a CPU. Made by `recipes/model_card.py` from the run itself.
@@ -104,15 +105,15 @@ def _part_rows(index: dict[str, dict[str, dict[str, str | int]]]) -> list[str]:
 
 
 def _held_out(photos: list[dict[str, str]]) -> int:
-    from linearsr.data.photos import is_validation
+    from linearsr.data.shards import is_held_out
 
-    return sum(is_validation(f"{row['source']}/{row['original']}") for row in photos)
+    return sum(is_held_out(row) for row in photos)
 
 
 def _stage_rows(run: Path) -> list[str]:
     rows = []
-    for stage in STAGES:
-        lines = (run / stage / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    for folder in (folder for stage in STAGES for folder in sorted(run.glob(stage))):
+        lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
         # A resumed run logs some steps twice; the later line is the one whose weights went on.
         records = sorted(
             {record["step"]: record for record in map(json.loads, lines)}.values(), key=lambda r: r["step"]
@@ -121,7 +122,7 @@ def _stage_rows(run: Path) -> list[str]:
         first, last = (sum(r["loss"] for r in part) / len(part) for part in (records[:tenth], records[-tenth:]))
         steps = records[-1]["step"] + 1
         hours = steps * records[-1]["seconds_per_step"] / 3600
-        rows.append(f"| {stage} | {steps} | {hours:.2f} | {first:.3f} | {last:.3f} |")
+        rows.append(f"| {folder.name} | {steps} | {hours:.2f} | {first:.3f} | {last:.3f} |")
     return rows
 
 

@@ -1,62 +1,37 @@
 """The whole recipe in miniature: shards of photos in, a model that upscales and its card out."""
 
 import csv
-import io
 import json
 import sys
-import tarfile
 from dataclasses import replace
 
 import numpy as np
-import PIL.Image
 import pytest
 from recipes_folder import load_recipe
-from small_models import AUTOENCODER, TRANSFORMER, photo
+from small_models import photo
+from training_photos import write_shards
 
-from linearsr.data.photos import is_validation
 from linearsr.pipeline import SRPipeline
+from linearsr.training.presets import ci
 
 SCORES = ("psnr_y", "ssim_y", "lpips_alex", "dists", "niqe")
-
-
-@pytest.fixture
-def shards(tmp_path):
-    """One tar of small photos with its manifest; at least one photo belongs to the validation split."""
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    names = [f"{index:012x}" for index in range(60)]
-    held_out = [name for name in names if is_validation(f"camera/{name}.jpg")]
-    chosen = [*held_out[:1], *[name for name in names if name not in held_out][:3]]
-    with tarfile.open(folder / "train-0000.tar", "w") as archive:
-        for seed, name in enumerate(chosen):
-            stream = io.BytesIO()
-            PIL.Image.fromarray(photo(288, 256, seed)).save(stream, "webp")
-            member = tarfile.TarInfo(f"{name}.webp")
-            member.size = stream.tell()
-            stream.seek(0)
-            archive.addfile(member, stream)
-    with (folder / "manifest.csv").open("w", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(("name", "source", "licence", "original"))
-        writer.writerows((name, "camera", "CC0", f"{name}.jpg") for name in chosen)
-    return folder
 
 
 @pytest.fixture
 def recipe(monkeypatch):
     """The recipe with a few steps of small crops and a small model."""
     recipe = load_recipe("train_tiny")
-    for name in ("BASE", "AUTOENCODER", "FLOW", "EXPERT", "POLISH"):
-        monkeypatch.setattr(recipe, name, replace(getattr(recipe, name), steps=2, batch=1, lr_side=32))
-    monkeypatch.setattr(recipe, "VALIDATE_EVERY", 1)
-    monkeypatch.setattr(recipe, "AutoencoderConfig", lambda: AUTOENCODER)
-    monkeypatch.setattr(recipe, "TransformerConfig", lambda: TRANSFORMER)
+    small = ci()
+    stages = {
+        name: replace(getattr(small, name), steps=2) for name in ("base", "autoencoder", "flow", "expert", "polish")
+    }
+    validation = replace(small.validation, flow_every=1, expert_every=1, polish_every=1)
+    monkeypatch.setattr(recipe, "tiny", lambda: replace(small, validation=validation, **stages))
     return recipe
 
 
-def test_the_recipe_makes_a_model_that_upscales_and_a_card_that_tells_how(
-    tmp_path, monkeypatch, recipe, shards, perceptual
-):
+def test_the_recipe_makes_a_model_that_upscales_and_a_card_that_tells_how(tmp_path, monkeypatch, recipe, perceptual):
+    shards = write_shards(tmp_path / "photos")
     run, out = tmp_path / "run", tmp_path / "tiny"
     arguments = {"photos": shards, "perceptual": perceptual, "run": run, "out": out}
     monkeypatch.setattr(sys, "argv", ["train_tiny", *(f"--{name}={value}" for name, value in arguments.items())])

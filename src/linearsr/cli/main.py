@@ -15,6 +15,7 @@ VERBS = {
     "upscale": "Enlarge photos.",
     "compare": "Put the input and results side by side.",
     "eval": "Measure results against references.",
+    "train": "Train a model, stage by stage.",
     "knee": "Find where a training run should have been left.",
     "models": "List the models inside the package.",
     "doctor": "Check this machine and the installation.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -27,12 +28,16 @@ def prepared(module: nn.Module, execution: Execution) -> Iterator[None]:
     blocks = [part for part in module.modules() if execution.recompute and isinstance(part, BLOCKS)]
     for block in blocks:
         # An attribute of the instance hides the method of its class; names and weights stay as they are.
-        block.forward = partial(checkpoint, block.forward, use_reentrant=False, preserve_rng_state=False)
+        again = partial(checkpoint, block.forward, use_reentrant=False, preserve_rng_state=False)
+        block.forward = again  # type: ignore[method-assign]
     networks = [part for part in module.modules() if execution.compiled and isinstance(part, NETWORKS)]
     for network in networks:
         network.compile()
     try:
-        yield
+        with warnings.catch_warnings():
+            # Autocast gives norms low inputs and leaves their weights high; torch says each time that this is slower.
+            warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")
+            yield
     finally:
         for block in blocks:
             del block.forward

@@ -26,7 +26,7 @@ class Learner:
     spread: bool = False
 
     def finish_gradient(self, parts: int = 1) -> float:
-        """Turn gradients summed over ``parts`` of a batch into their mean over parts and ranks; clip, return the norm."""
+        """Turn gradients summed over ``parts`` of a batch into their mean, over ranks too; clip and return the norm."""
         for parameter in self.module.parameters():
             if parameter.grad is not None and parts > 1:
                 parameter.grad.div_(parts)

@@ -70,7 +70,7 @@ def train(
     ema, guard = EMA(module, config.ema_decay), StepGuard()
     first = load_checkpoint(run, learners, ema, guard)
     boards = watch.boards if distributed.is_main() else ()
-    with open_sinks(run, config.name, boards, first_step=first) as sinks, prepared(module, config.execution):
+    with open_sinks(run, config.name, boards, done=first) as sinks, prepared(module, config.execution):
         started = time.perf_counter()
         for step in range(first, config.steps):
             taken, values = _step(compute, config, learners, guard, step)

@@ -29,7 +29,5 @@ def build_optimizer(parameters: Iterable[nn.Parameter], config: StageConfig) -> 
     except ImportError as error:
         remedy = "pip install 'linearsr[came]', or use adamw"
         raise ConfigError("the optimizer came needs pytorch-optimizer", remedy=remedy) from error
-    optimizer: torch.optim.Optimizer = CAME(
-        parameters, lr=config.learning_rate, weight_decay=config.weight_decay
-    )
+    optimizer: torch.optim.Optimizer = CAME(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
     return optimizer

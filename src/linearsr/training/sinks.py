@@ -17,8 +17,8 @@ BoardName = Literal["tensorboard", "wandb"]
 class Board(Protocol):
     """A place outside the run folder that draws curves."""
 
-    def write(self, step: int, values: Mapping[str, float]) -> None:
-        """Add one point to every curve named in ``values``."""
+    def write(self, done: int, values: Mapping[str, float]) -> None:
+        """Add one point, after ``done`` steps, to every curve named in ``values``."""
         ...
 
     def close(self) -> None:
@@ -33,36 +33,36 @@ class Sinks:
         self._journal, self._stage, self._boards = journal, stage, boards
 
     def training(self, step: int, values: Mapping[str, float]) -> None:
-        """Note the values of one training step."""
+        """Note the values of training step ``step``, counted from 0; boards count the steps that are done."""
         rounded = {name: round(value, 5) for name, value in values.items()}
         print(json.dumps({"step": step, "stage": self._stage, **rounded}), file=self._journal, flush=True)
-        self._tell("training", step, values)
+        self._tell("training", step + 1, values)
 
-    def validation(self, step: int, values: Mapping[str, float]) -> None:
-        """Tell the boards the values of a validation; the run folder has a file for them."""
-        self._tell("validation", step, values)
+    def validation(self, done: int, values: Mapping[str, float]) -> None:
+        """Tell the boards the values of a validation after ``done`` steps; the run folder has a file for them."""
+        self._tell("validation", done, values)
 
-    def _tell(self, kind: str, step: int, values: Mapping[str, float]) -> None:
+    def _tell(self, kind: str, done: int, values: Mapping[str, float]) -> None:
         for board in self._boards:
-            board.write(step, {f"{kind}/{name}": value for name, value in values.items()})
+            board.write(done, {f"{kind}/{name}": value for name, value in values.items()})
 
 
 class TensorBoard:
     """Event files below the run folder; of steps repeated after a resume the later ones count."""
 
-    def __init__(self, run: Path, first_step: int) -> None:
+    def __init__(self, run: Path, done: int) -> None:
         try:
             from torch.utils.tensorboard.writer import SummaryWriter
         except ImportError as error:
             raise _missing("tensorboard") from error
-        self._writer = SummaryWriter(str(run / "tensorboard"), purge_step=first_step)  # type: ignore[no-untyped-call]
+        self._writer = SummaryWriter(str(run / "tensorboard"), purge_step=done + 1)
 
-    def write(self, step: int, values: Mapping[str, float]) -> None:
+    def write(self, done: int, values: Mapping[str, float]) -> None:
         for name, value in values.items():
-            self._writer.add_scalar(name, value, step)  # type: ignore[no-untyped-call]
+            self._writer.add_scalar(name, value, done)
 
     def close(self) -> None:
-        self._writer.close()  # type: ignore[no-untyped-call]
+        self._writer.close()
 
 
 class WandB:
@@ -75,16 +75,16 @@ class WandB:
             raise _missing("wandb") from error
         self._run = wandb.init(project="linearsr", name=f"{run.parent.name}/{run.name}", group=stage, dir=run)
 
-    def write(self, step: int, values: Mapping[str, float]) -> None:
-        self._run.log({"step": step, **values})
+    def write(self, done: int, values: Mapping[str, float]) -> None:
+        self._run.log({"step": done, **values})
 
     def close(self) -> None:
         self._run.finish()
 
 
 @contextmanager
-def open_sinks(run: Path, stage: str, names: Sequence[BoardName], *, first_step: int) -> Iterator[Sinks]:
-    """Open the journal of ``run`` and the named boards.
+def open_sinks(run: Path, stage: str, names: Sequence[BoardName], *, done: int) -> Iterator[Sinks]:
+    """Open the journal of ``run``, which goes on after ``done`` steps, and the named boards.
 
     Raises:
         ConfigError: if a board is unknown or its library is not installed.
@@ -93,14 +93,14 @@ def open_sinks(run: Path, stage: str, names: Sequence[BoardName], *, first_step:
         journal = stack.enter_context((run / JOURNAL_NAME).open("a", encoding="utf-8"))
         boards: list[Board] = []
         for name in names:
-            boards.append(_open_board(name, run, stage, first_step))
+            boards.append(_open_board(name, run, stage, done))
             stack.callback(boards[-1].close)
         yield Sinks(journal, stage, boards)
 
 
-def _open_board(name: str, run: Path, stage: str, first_step: int) -> Board:
+def _open_board(name: str, run: Path, stage: str, done: int) -> Board:
     if name == "tensorboard":
-        return TensorBoard(run, first_step)
+        return TensorBoard(run, done)
     if name == "wandb":
         return WandB(run, stage)
     raise ConfigError(f"no metric board {name!r}", remedy="use tensorboard or wandb")

@@ -35,9 +35,12 @@ class Stage(Protocol):
     it.
     """
 
-    config: StageConfig
-    module: nn.Module
-    auxiliary: dict[str, Learner]
+    @property
+    def config(self) -> StageConfig: ...
+    @property
+    def module(self) -> nn.Module: ...
+    @property
+    def auxiliary(self) -> dict[str, Learner]: ...
 
     def loss(self, step: int, part: Part = WHOLE) -> tuple[Tensor, dict[str, float]]:
         """Return the loss of one part of a step's batch, and values to log."""
@@ -105,7 +108,9 @@ class FlowStage:
 
     def loss(self, step: int, part: Part = WHOLE) -> tuple[Tensor, dict[str, float]]:
         lr, hr = _crops(self._pool, self.config, step, part)
-        loss = flow_loss(self.module, _latent_of(hr, self._autoencoder), lr, self._density, Draws(self.config, step, part))
+        loss = flow_loss(
+            self.module, _latent_of(hr, self._autoencoder), lr, self._density, Draws(self.config, step, part)
+        )
         return loss, {"velocity": float(loss.detach())}
 
 

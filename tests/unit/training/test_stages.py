@@ -10,10 +10,10 @@ from toy_training import InterruptedRunError, StopAt
 from linearsr.diffusion.flow import TimestepDensity
 from linearsr.models.autoencoder import Decoder, Encoder
 from linearsr.models.experts import ExpertsConfig, ExpertTransformer
-from linearsr.training.loop import train
-from linearsr.training.objective import ImageLoss, ImageLossWeights
 from linearsr.training.config import WHOLE, StageConfig
 from linearsr.training.draws import Draws
+from linearsr.training.loop import train
+from linearsr.training.objective import ImageLoss, ImageLossWeights
 from linearsr.training.stages import AutoencoderStage, BaseStage, FlowStage, LatentMix, PolishStage
 
 STEPS = 10
@@ -21,7 +21,15 @@ LOSS = ImageLossWeights(l1=1.0, lpips=0.2, adversarial=0.05)
 
 
 def config(**changes):
-    values = {"name": "small", "steps": STEPS, "batch": 2, "lr_side": 16, "learning_rate": 1e-3, "warmup": 2, "save_every": 4}
+    values = {
+        "name": "small",
+        "steps": STEPS,
+        "batch": 2,
+        "lr_side": 16,
+        "learning_rate": 1e-3,
+        "warmup": 2,
+        "save_every": 4,
+    }
     return StageConfig(**(values | changes))
 
 

@@ -1,0 +1,234 @@
+"""``linearsr train``: the stages of the recipe, one command each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from linearsr.cli.options import Callback, gather
+from linearsr.cli.train_feedback import choose_training_feedback
+
+if TYPE_CHECKING:
+    from linearsr.training.config import Execution, StageConfig
+    from linearsr.training.models import Models
+    from linearsr.training.presets import ExpertsName, Recipe
+    from linearsr.training.workspace import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """The options that all stages share; None leaves the preset as it is."""
+
+    run: Path
+    photos: Path
+    perceptual: Path
+    preset: Literal["tiny", "ci"]
+    start_from: str | None
+    steps: int | None
+    batch: int | None
+    learning_rate: float | None
+    optimizer: Literal["adamw", "came"] | None
+    device: str
+    precision: Literal["auto", "fp32", "bf16"]
+    accumulate: int
+    compiled: bool
+    recompute: bool
+    parallelism: Literal["ddp", "fsdp"]
+    boards: tuple[Literal["tensorboard", "wandb"], ...]
+    quiet: bool
+
+    def recipe(self) -> Recipe:
+        """The preset with every stage as the options say."""
+        from linearsr.training.presets import preset
+
+        return preset(self.preset).with_stages(self._adjusted)
+
+    def models(self) -> Models | None:
+        """The networks of the model to start from, if one is named."""
+        if self.start_from is None:
+            return None
+        from linearsr.hub import find_model, load_model
+        from linearsr.training.models import Models
+
+        parts = load_model(find_model(self.start_from))
+        return Models(autoencoder=parts.autoencoder, experts=parts.experts)
+
+    def execution(self) -> Execution:
+        """How steps are computed on the device that is asked for."""
+        from linearsr.devices import choose_device
+        from linearsr.training.config import Execution
+
+        device = choose_device(self.device)
+        fastest: Literal["fp32", "bf16"] = "bf16" if device.type == "cuda" else "fp32"
+        return Execution(
+            device=str(device),
+            precision=fastest if self.precision == "auto" else self.precision,
+            compiled=self.compiled,
+            recompute=self.recompute,
+            accumulate=self.accumulate,
+        )
+
+    def _adjusted(self, stage: StageConfig) -> StageConfig:
+        names = ("steps", "batch", "learning_rate", "optimizer")
+        changes = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        return replace(stage, execution=self.execution(), **changes)
+
+
+@contextmanager
+def workspace(setup: Setup) -> Iterator[Workspace]:
+    """Join the other ranks, if there are any, and lay out the run folder; only the main rank speaks."""
+    from linearsr.training import distributed
+    from linearsr.training.distributed import Parallelism
+    from linearsr.training.loop import Watch
+    from linearsr.training.workspace import Workspace
+
+    with distributed.joined():
+        quiet = setup.quiet or not distributed.is_main()
+        with choose_training_feedback(quiet=quiet) as feedback:
+            recipe = setup.recipe()
+            yield Workspace(
+                run=setup.run,
+                photos=setup.photos,
+                perceptual=setup.perceptual,
+                recipe=recipe,
+                device=recipe.base.execution.device,
+                parallelism=Parallelism(mode=setup.parallelism),
+                watch=Watch(boards=setup.boards, on_step=feedback.stepped),
+                tell=feedback.tell if distributed.is_main() else _say_nothing,
+            )
+
+
+def stage_options(callback: Callback) -> Callable[..., Any]:
+    """Add the options of :class:`Setup` to a command, which receives them as ``setup``."""
+    folder = click.Path(path_type=Path, file_okay=False)
+    options = (
+        click.option("--run", required=True, type=folder, help="Folder of the run, with one folder per stage."),
+        click.option("--photos", required=True, type=folder, help="Training shards with their manifest."),
+        click.option("--perceptual", required=True, type=folder, help="Folder of the LPIPS and DISTS trunks."),
+        click.option("--preset", type=click.Choice(["tiny", "ci"]), default="tiny", show_default=True),
+        click.option("--start-from", help="Start from this model (name, folder or hub id), not from the stage before."),
+        click.option("--steps", type=click.IntRange(min=1), help="Steps, of each part where a stage has several."),
+        click.option("--batch", type=click.IntRange(min=1), help="Crops per step, over all ranks."),
+        click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), help="Peak learning rate."),
+        click.option(
+            "--optimizer", type=click.Choice(["adamw", "came"]), help="adamw, or came (needs linearsr[came])."
+        ),
+        click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps."),
+        click.option(
+            "--precision",
+            type=click.Choice(["auto", "fp32", "bf16"]),
+            default="auto",
+            show_default=True,
+            help="auto is bf16 (autocast) on a CUDA GPU, fp32 elsewhere.",
+        ),
+        click.option(
+            "--accumulate", type=click.IntRange(min=1), default=1, show_default=True, help="Parts of a batch."
+        ),
+        click.option("--compile", "compiled", is_flag=True, help="Run the networks through torch.compile."),
+        click.option("--recompute", is_flag=True, help="Keep fewer activations, compute them again: less memory."),
+        click.option(
+            "--parallelism",
+            type=click.Choice(["ddp", "fsdp"]),
+            default="ddp",
+            show_default=True,
+            help="How the processes of torchrun share the model.",
+        ),
+        click.option(
+            "--board", "boards", multiple=True, type=click.Choice(["tensorboard", "wandb"]), help="Repeatable."
+        ),
+        click.option("-q", "--quiet", is_flag=True, help="No progress."),
+    )
+    decorated = gather(setup=Setup)(callback)
+    for option in reversed(options):
+        decorated = option(decorated)
+    return decorated
+
+
+@click.group("train")
+def command() -> None:
+    """Train a model, stage by stage; every stage resumes by itself.
+
+    autoencoder, flow, experts, polish and sft follow each other in one --run folder; export writes the model.
+    """
+
+
+@command.command("autoencoder")
+@stage_options
+def autoencoder_command(setup: Setup) -> None:
+    """Decoder from the LR image alone, then encoder and decoder."""
+    from linearsr.training.recipe import train_autoencoder
+
+    with workspace(setup) as work:
+        train_autoencoder(work, setup.models())
+
+
+@command.command("flow")
+@stage_options
+def flow_command(setup: Setup) -> None:
+    """One transformer over the whole of t, validated to find its knee."""
+    from linearsr.training.recipe import train_flow
+
+    with workspace(setup) as work:
+        train_flow(work, setup.models())
+
+
+@command.command("experts")
+@click.option("--split", type=click.Choice(["1", "2", "4-snr", "4-uniform"]), default="4-snr", show_default=True)
+@click.option("--from", "start", default="knee", show_default=True, help="Step of flow: knee, latest or a number.")
+@click.option("--ablate", type=click.Choice(["naive"]), help="naive: from the latest step, in a folder of its own.")
+@stage_options
+def experts_command(setup: Setup, split: ExpertsName, start: str, ablate: str | None) -> None:
+    """Copies of the transformer, each inside its own SNR interval, from the knee of flow."""
+    from linearsr.training.recipe import train_experts
+
+    with workspace(setup) as work:
+        train_experts(work, setup.models(), split=split, start=start, naive=ablate == "naive")
+
+
+@command.command("polish")
+@stage_options
+def polish_command(setup: Setup) -> None:
+    """Decoder and detail experts together, judged by the images they make."""
+    from linearsr.training.recipe import train_polish
+
+    with workspace(setup) as work:
+        train_polish(work, setup.models())
+
+
+@command.command("sft")
+@click.option("--from", "start", default="knee", show_default=True, help="Step of polish: knee, latest or a number.")
+@stage_options
+def sft_command(setup: Setup, start: str) -> None:
+    """The polish at a low rate on the most detailed photos, from the knee of polish."""
+    from linearsr.training.recipe import train_sft
+
+    with workspace(setup) as work:
+        train_sft(work, setup.models(), start=start)
+
+
+@command.command("export")
+@click.option("--run", required=True, type=click.Path(path_type=Path), help="Folder of the run.")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder of the model.")
+@click.option("--stage", help="Folder below the run: sft, polish, experts, ...; default: the last finished one.")
+@click.option("--name", default="custom", show_default=True, help="The model's name.")
+@click.option("--compact", is_flag=True, help="Experts as int8, autoencoder as bfloat16: a quarter of the size.")
+def export_command(run: Path, output: Path, stage: str | None, name: str, compact: bool) -> None:
+    """Write the pipeline folder that upscale and from_pretrained read."""
+    from linearsr.errors import InputError
+    from linearsr.pipeline import SRPipeline
+    from linearsr.training.recipe import finished_pipeline
+
+    models = finished_pipeline(run, stage)
+    if models.experts is None:
+        raise InputError(f"stage {stage} of {run} has no experts", remedy="export experts, polish or sft")
+    SRPipeline(models.autoencoder, models.experts, name=name).save_pretrained(output, compact=compact)
+    click.echo(f"wrote {output}", err=True)
+
+
+def _say_nothing(line: str) -> None:
+    """What ranks other than the main one say."""

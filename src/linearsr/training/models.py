@@ -1,0 +1,82 @@
+"""What a finished stage leaves for the next: the networks so far, each a file of weights with its geometry inside."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from linearsr.models.autoencoder import Autoencoder, AutoencoderConfig
+from linearsr.models.configs import config_from_dict
+from linearsr.models.experts import ExpertsConfig, ExpertTransformer
+from linearsr.models.transformer import LinearTransformer, TransformerConfig
+from linearsr.training import distributed
+from linearsr.training.tensors import read_tensors, write_tensors
+
+
+@dataclass(frozen=True, kw_only=True)
+class Models:
+    """The networks of a recipe, as far as they exist: one ``transformer`` after flow, ``experts`` from then on."""
+
+    autoencoder: Autoencoder
+    transformer: LinearTransformer | None = None
+    experts: ExpertTransformer | None = None
+
+    def to(self, device: str) -> Models:
+        """Move everything to a device; returns itself."""
+        for module in (self.autoencoder, self.transformer, self.experts):
+            if module is not None:
+                module.to(device)
+        self.autoencoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return self
+
+    def save(self, folder: Path) -> None:
+        """Write every network, the autoencoder last: where it is, all are. To be called on every rank."""
+        if distributed.is_main():
+            if self.transformer is not None:
+                _write(folder / "transformer.safetensors", self.transformer, transformer=self.transformer.config)
+            if self.experts is not None:
+                config, transformer = self.experts.config, self.experts.transformer_config
+                _write(folder / "experts.safetensors", self.experts, experts=config, transformer=transformer)
+            _write(folder / "autoencoder.safetensors", self.autoencoder, autoencoder=self.autoencoder.config)
+        distributed.wait_for_all()
+
+
+def load_models(folder: Path, *, remedy: str) -> Models:
+    """Read what a finished stage left in ``folder``.
+
+    Raises:
+        TrainingError: with ``remedy``, if the stage is not finished or a file is damaged.
+    """
+    weights, geometry = _read(folder / "autoencoder.safetensors", remedy)
+    autoencoder = Autoencoder(config_from_dict(AutoencoderConfig, geometry["autoencoder"]))
+    autoencoder.load_state_dict(weights)
+    models = Models(autoencoder=autoencoder)
+    if (folder / "transformer.safetensors").exists():
+        weights, geometry = _read(folder / "transformer.safetensors", remedy)
+        transformer = LinearTransformer(config_from_dict(TransformerConfig, geometry["transformer"]))
+        transformer.load_state_dict(weights)
+        models = replace(models, transformer=transformer)
+    if (folder / "experts.safetensors").exists():
+        weights, geometry = _read(folder / "experts.safetensors", remedy)
+        config = config_from_dict(ExpertsConfig, geometry["experts"])
+        experts = ExpertTransformer(config, config_from_dict(TransformerConfig, geometry["transformer"]))
+        experts.load_state_dict(weights)
+        models = replace(models, experts=experts)
+    return models
+
+
+def _write(
+    path: Path, module: torch.nn.Module, **geometry: AutoencoderConfig | TransformerConfig | ExpertsConfig
+) -> None:
+    described = {name: asdict(config) for name, config in geometry.items()}
+    weights = {name: value.cpu() for name, value in module.state_dict().items()}
+    write_tensors(path, weights, geometry=json.dumps(described))
+
+
+def _read(path: Path, remedy: str) -> tuple[dict[str, Tensor], dict[str, dict[str, object]]]:
+    weights, notes = read_tensors(path, remedy=remedy)
+    return weights, json.loads(notes["geometry"])

@@ -1,0 +1,129 @@
+"""Whole recipes as typed configurations: geometry, data, and every stage.
+
+tiny   the embedded model
+ci     everything tiny does, on networks of a few hundred thousand parameters: minutes on a CPU, and no use as a model
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from linearsr.models.autoencoder import AutoencoderConfig
+from linearsr.models.experts import BOUNDARIES, ExpertsConfig
+from linearsr.models.transformer import TransformerConfig
+from linearsr.training.config import StageConfig
+from linearsr.training.objective import ImageLossWeights
+from linearsr.training.stages import LatentMix
+
+PresetName = Literal["tiny", "ci"]
+ExpertsName = Literal["1", "2", "4-snr", "4-uniform"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValidationPlan:
+    """``crops`` of ``lr_side`` LR pixels, and after how many steps of each stage they are scored."""
+
+    crops: int
+    lr_side: int
+    flow_every: int
+    expert_every: int
+    polish_every: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """From photos to weights. ``variants`` is how often each photo is degraded for the pool."""
+
+    autoencoder_model: AutoencoderConfig
+    transformer_model: TransformerConfig
+    variants: int
+    base: StageConfig
+    base_loss: ImageLossWeights
+    autoencoder: StageConfig
+    autoencoder_loss: ImageLossWeights
+    latent_mix: LatentMix
+    flow: StageConfig
+    expert: StageConfig
+    polish: StageConfig
+    polish_loss: ImageLossWeights
+    sft: StageConfig
+    sft_share: float
+    validation: ValidationPlan
+
+    def __post_init__(self) -> None:
+        if not 0 < self.sft_share <= 1:
+            raise ValueError(f"sft_share must be in (0, 1], not {self.sft_share}")
+
+    def with_stages(self, change: Callable[[StageConfig], StageConfig]) -> Recipe:
+        """Return the recipe with every stage changed."""
+        return replace(
+            self,
+            base=change(self.base),
+            autoencoder=change(self.autoencoder),
+            flow=change(self.flow),
+            expert=change(self.expert),
+            polish=change(self.polish),
+            sft=change(self.sft),
+        )
+
+
+def preset(name: PresetName) -> Recipe:
+    """Return the recipe of that name."""
+    return {"tiny": tiny, "ci": ci}[name]()
+
+
+def tiny() -> Recipe:
+    """The recipe of the embedded model (docs/log.md)."""
+    polish = StageConfig(name="polish", steps=2200, batch=4, lr_side=48, learning_rate=2e-4, clip_norm=0.5, seed=4)
+    return Recipe(
+        autoencoder_model=AutoencoderConfig(),
+        transformer_model=TransformerConfig(),
+        variants=3,
+        base=StageConfig(
+            name="base", steps=1800, batch=8, lr_side=32, learning_rate=5e-4, warmup=100, clip_norm=0.5, seed=1
+        ),
+        base_loss=ImageLossWeights(l1=1.0, lpips=0.2),
+        autoencoder=StageConfig(
+            name="autoencoder", steps=700, batch=8, lr_side=32, learning_rate=5e-4, clip_norm=0.5, seed=5
+        ),
+        autoencoder_loss=ImageLossWeights(l1=1.0, lpips=0.2, texture=0.02),
+        latent_mix=LatentMix(intact=0.5, noised=0.4),
+        flow=StageConfig(name="flow", steps=700, batch=16, lr_side=64, learning_rate=1e-3, weight_decay=0.01, seed=2),
+        expert=StageConfig(
+            name="expert", steps=120, batch=16, lr_side=64, learning_rate=3e-4, warmup=20, ema_decay=0.98, seed=3
+        ),
+        polish=polish,
+        polish_loss=ImageLossWeights(l1=3.0, lpips=0.2, grid=4.0, dists=0.3, dists_samples=1, adversarial=0.01),
+        sft=replace(polish, name="sft", steps=400, learning_rate=5e-5, seed=6),
+        sft_share=0.25,
+        validation=ValidationPlan(crops=16, lr_side=64, flow_every=35, expert_every=40, polish_every=200),
+    )
+
+
+def ci() -> Recipe:
+    """The recipe in miniature, to try every command and to test them."""
+    stage = StageConfig(
+        name="base", steps=60, batch=4, lr_side=16, learning_rate=1e-3, warmup=5, log_every=5, save_every=20, seed=1
+    )
+    return replace(
+        tiny(),
+        autoencoder_model=AutoencoderConfig(widths=(16, 16, 24, 32), depth=2, tail_width=8),
+        transformer_model=TransformerConfig(lr_channels=24, width=64, depth=4, heads=4, guidance_width=32),
+        variants=1,
+        base=stage,
+        autoencoder=replace(stage, name="autoencoder", steps=40, seed=5),
+        flow=replace(stage, name="flow", steps=120, ema_decay=0.9, seed=2),
+        expert=replace(stage, name="expert", steps=20, save_every=10, learning_rate=3e-4, ema_decay=0.9, seed=3),
+        polish=replace(stage, name="polish", steps=20, batch=2, save_every=10, learning_rate=2e-4, seed=4),
+        sft=replace(stage, name="sft", steps=10, batch=2, save_every=5, learning_rate=5e-5, seed=6),
+        sft_share=0.5,
+        validation=ValidationPlan(crops=2, lr_side=16, flow_every=5, expert_every=5, polish_every=5),
+    )
+
+
+def expert_split(name: ExpertsName) -> ExpertsConfig:
+    """Return the intervals of the ablation: one expert, two at the anchor, four by SNR, four of equal length."""
+    boundaries = {"1": (), "2": BOUNDARIES[1:2], "4-snr": BOUNDARIES, "4-uniform": (0.75, 0.5, 0.25)}
+    return ExpertsConfig(boundaries=boundaries[name])

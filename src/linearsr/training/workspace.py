@@ -1,0 +1,86 @@
+"""What every stage of a recipe shares: the run folder, the photos, the validation set, the losses' networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from linearsr.data.loader import PairPool, build_pool
+from linearsr.data.photos import read_photos
+from linearsr.errors import DataError
+from linearsr.models.texture import texture_energy
+from linearsr.training import distributed
+from linearsr.training.distributed import Parallelism
+from linearsr.training.loop import Watch
+from linearsr.training.objective import ImageLoss, ImageLossWeights, load_lpips
+from linearsr.training.presets import Recipe
+from linearsr.training.validation import ValidationSet
+
+POOL_NAME = "pool.safetensors"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workspace:
+    """A recipe at work in the folder ``run``.
+
+    ``photos`` holds training shards with their manifest, ``perceptual`` the trunks that
+    ``recipes/perceptual_weights.py`` writes; ``tell`` gets a line where a stage decides something.
+    """
+
+    run: Path
+    photos: Path
+    perceptual: Path
+    recipe: Recipe
+    device: str = "cpu"
+    parallelism: Parallelism = field(default_factory=Parallelism)
+    watch: Watch = field(default_factory=Watch)
+    tell: Callable[[str], None] = print
+
+    def pool(self) -> PairPool:
+        """The training photos, degraded; kept under ``run`` as pool*.safetensors because building it takes minutes."""
+        if distributed.is_main() and not list(self.run.glob("pool*.safetensors")):
+            self.run.mkdir(parents=True, exist_ok=True)
+            split = [photo for photo in read_photos(self.photos) if not photo.validation]
+            if not split:
+                raise DataError(f"{self.photos} holds no photo to train on", remedy="add photos")
+            unfinished = self.run / f".{POOL_NAME}.part"
+            build_pool(split, variants=self.recipe.variants, seed=1).save(unfinished)
+            unfinished.replace(self.run / POOL_NAME)
+        distributed.wait_for_all()
+        return PairPool.load(*sorted(self.run.glob("pool*.safetensors")))
+
+    def detailed_pool(self) -> PairPool:
+        """The share of the pool with the most texture: what the last stage is tuned on."""
+        return most_detailed(self.pool(), self.recipe.sft_share)
+
+    def validation_set(self) -> ValidationSet:
+        """Crops of the photos that are kept out of training.
+
+        Raises:
+            DataError: if no photo is.
+        """
+        split = [photo for photo in read_photos(self.photos) if photo.validation]
+        if not split:
+            raise DataError(f"{self.photos} holds no photo for validation", remedy="add photos: about 3 % are held out")
+        plan = self.recipe.validation
+        pool = build_pool(split, variants=1, seed=2)
+        lpips = load_lpips(self.perceptual, self.device)
+        return ValidationSet.from_pool(pool, lpips, size=plan.crops, lr_side=plan.lr_side, device=self.device)
+
+    def image_loss(self, weights: ImageLossWeights, seed: int) -> ImageLoss:
+        """Return the decoder's loss; its discriminator starts from ``seed``."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return ImageLoss(weights, self.perceptual, self.device)
+
+
+def most_detailed(pool: PairPool, share: float) -> PairPool:
+    """Return the ``share`` of a pool's photos, at least one, with the highest mean texture energy."""
+    detail = [float(texture_energy(hr[None].float() / 127.5 - 1).mean()) for hr in pool.hr]
+    count = max(1, round(share * len(detail)))
+    kept = sorted(sorted(range(len(detail)), key=lambda index: -detail[index])[:count])
+    keys = tuple(pool.keys[index] for index in kept)
+    return PairPool(keys, tuple(pool.hr[index] for index in kept), tuple(pool.lr[index] for index in kept))

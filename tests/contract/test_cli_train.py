@@ -1,0 +1,211 @@
+"""``linearsr train``: every stage by its command, what it says, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+from training_photos import write_shards
+
+from linearsr.cli.main import run as linearsr
+
+STAGES = ("autoencoder", "flow", "experts", "polish", "sft")
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    return write_shards(tmp_path_factory.mktemp("shards") / "photos")
+
+
+@pytest.fixture(scope="module")
+def train(photos, perceptual):
+    """Run a stage of the ci preset with a few steps, validated after every fifth; returns the exit status."""
+
+    def call(stage, run, *options, steps=5):
+        shared = ("--run", run, "--photos", photos, "--perceptual", perceptual, "--preset", "ci", "--device", "cpu")
+        return linearsr(["train", stage, *map(str, shared), "--steps", str(steps), *map(str, options)])
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def finished(train, tmp_path_factory):
+    """A run with all stages done."""
+    run = tmp_path_factory.mktemp("run")
+    assert [train(stage, run, "--quiet") for stage in STAGES] == [0] * len(STAGES)
+    return run
+
+
+@pytest.fixture
+def after_flow(finished, tmp_path):
+    """A run that is ready for its experts."""
+    shutil.copytree(finished / "flow", tmp_path / "flow")
+    return tmp_path
+
+
+def test_every_stage_has_its_folder_and_export_writes_a_model_that_upscales(finished, tmp_path):
+    folders = {path.name for path in finished.iterdir() if path.is_dir()}
+    assert folders == {"base", *STAGES}
+    assert {path.name for path in (finished / "experts").iterdir() if path.is_dir()} == {f"expert{i}" for i in "1234"}
+    assert linearsr(["train", "export", "--run", str(finished), "-o", str(tmp_path / "model"), "--name", "mine"]) == 0
+    assert json.loads((tmp_path / "model/model_index.json").read_text())["name"] == "mine"
+    picture = Path(__file__).parents[2] / "examples/chelsea.png"
+    arguments = [
+        "upscale",
+        str(picture),
+        "-o",
+        str(tmp_path / "x.png"),
+        "-n",
+        str(tmp_path / "model"),
+        "--max-side",
+        "64",
+    ]
+    assert linearsr(arguments) == 0
+
+
+@pytest.mark.parametrize("stage", ["experts", "polish", "sft"])
+def test_export_takes_the_stage_it_is_told(finished, tmp_path, stage):
+    options = ["--run", str(finished), "-o", str(tmp_path), "--stage", stage, "--compact"]
+    assert linearsr(["train", "export", *options]) == 0
+    files = json.loads((tmp_path / "model_index.json").read_text())["files"]
+    assert files["experts"]["storage"] == "int8"
+
+
+def test_export_refuses_a_stage_without_experts_and_one_that_is_not_there(finished, tmp_path, capsys):
+    for stage, message in (("flow", "no experts"), ("nothing", "cannot read"), ("autoencoder", "no experts")):
+        assert linearsr(["train", "export", "--run", str(finished), "-o", str(tmp_path), "--stage", stage]) == 1
+        assert message in capsys.readouterr().err
+
+
+def test_experts_start_from_the_step_that_is_said_and_say_why(train, after_flow, capsys):
+    assert train("experts", after_flow) == 0
+    said = capsys.readouterr().err
+    assert "experts starts from step 5 of flow, the last validated step: no knee yet" in said
+    assert "expert: 5/5 steps, loss" in said
+    assert json.loads((after_flow / "experts/start.json").read_text())["step"] == 5
+
+
+def plant_knee(run, knee, last):
+    """Give a finished flow stage curves that oscillate after ``knee`` steps, and weights for every step."""
+    snapshot = (run / "flow/ema-00000005.safetensors").read_bytes()
+    lines = []
+    for step in range(1, last + 1):
+        psnr = 20 + 4 * (1 - 0.7**step) if step <= knee else 22 + (-1) ** step
+        lines.append(json.dumps({"step": step, "psnr": psnr, "lpips": (30 - psnr) / 20}))
+        (run / f"flow/ema-{step:08d}.safetensors").write_bytes(snapshot)
+    (run / "flow/validation.jsonl").write_text("\n".join(lines) + "\n")
+
+
+def test_start_elsewhere_than_at_the_knee_is_warned_about(train, after_flow, capsys):
+    plant_knee(after_flow, 16, 28)
+    assert train("experts", after_flow, "--quiet", steps=1) == 0
+    said = capsys.readouterr().err
+    assert "experts starts from step 16 of flow, the knee: oscillation begins" in said
+    assert "warning" not in said
+    shutil.rmtree(after_flow / "experts")
+    assert train("experts", after_flow, "--from", "latest", "--quiet", steps=1) == 0
+    said = capsys.readouterr().err
+    assert "starts from step 28 of flow, as told: latest" in said
+    assert "warning: step 28 lies past the knee at step 16" in said
+
+
+def test_the_naive_ablation_lies_beside_the_default(train, after_flow, capsys):
+    plant_knee(after_flow, 16, 28)
+    assert train("experts", after_flow, "--quiet", steps=1) == 0
+    assert train("experts", after_flow, "--ablate", "naive", "--quiet", steps=1) == 0
+    assert "experts-naive starts from step 28" in capsys.readouterr().err
+    starts = [
+        json.loads((after_flow / name / "start.json").read_text())["step"] for name in ("experts", "experts-naive")
+    ]
+    assert starts == [16, 28]
+
+
+def test_a_step_that_was_not_validated_is_refused(train, after_flow, capsys):
+    assert train("experts", after_flow, "--from", "7") == 1
+    assert "no validated step 7, only 5" in capsys.readouterr().err
+
+
+def test_a_resumed_stage_keeps_its_start(train, after_flow, capsys):
+    plant_knee(after_flow, 16, 28)
+    assert train("experts", after_flow, "--quiet", steps=1) == 0
+    assert train("experts", after_flow, "--from", "28", "--quiet", steps=1) == 1
+    assert "was started from step 16, not from 28" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("split", "count"), [("1", 1), ("2", 2), ("4-uniform", 4)])
+def test_each_split_has_its_own_folder_and_experts(train, after_flow, split, count):
+    assert train("experts", after_flow, "--split", split, "--quiet", steps=1) == 0
+    assert len(list((after_flow / f"experts-{split}").glob("expert*/checkpoint.safetensors"))) == count
+
+
+def test_a_stage_whose_predecessor_is_missing_names_the_command(train, tmp_path, capsys):
+    for stage, before in zip(STAGES[1:], STAGES, strict=False):
+        assert train(stage, tmp_path) == 1
+        assert f"run linearsr train {before} first" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_stage_can_start_from_a_model(train, finished, tmp_path, stage):
+    model = tmp_path / "model"
+    linearsr(["train", "export", "--run", str(finished), "-o", str(model)])
+    assert train(stage, tmp_path / "run", "--start-from", model, "--quiet", steps=1) == 0
+    assert not (tmp_path / "run/base").exists()
+    trained = load_file(tmp_path / f"run/{stage}/autoencoder.safetensors")
+    given = load_file(model / "autoencoder.safetensors")
+    frozen = stage in ("flow", "experts")
+    assert all(trained[name].equal(value) for name, value in given.items()) is frozen
+
+
+def test_a_model_brings_its_own_experts(train, model, tmp_path, capsys):
+    assert train("experts", tmp_path, "--start-from", model, "--split", "2") == 1
+    assert "brings its own experts" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--accumulate", 2),
+        ("--recompute",),
+        ("--precision", "bf16"),
+        ("--batch", 2, "--learning-rate", 1e-5),
+        ("--optimizer", "came"),
+        ("--board", "tensorboard"),
+        ("--parallelism", "fsdp"),
+    ],
+)
+def test_options_reach_the_training(train, finished, tmp_path, options):
+    if "came" in options:
+        pytest.importorskip("pytorch_optimizer")
+    if "tensorboard" in options:
+        pytest.importorskip("tensorboard")
+    shutil.copytree(finished / "autoencoder", tmp_path / "autoencoder")
+    assert train("flow", tmp_path, "--quiet", *options) == 0
+    plain, changed = (load_file(run / "flow/transformer.safetensors") for run in (finished, tmp_path))
+    same = all(changed[name].equal(value) for name, value in plain.items())
+    assert same is bool({"--recompute", "--parallelism", "--board"} & set(options))
+    assert (tmp_path / "flow/tensorboard").is_dir() is ("tensorboard" in options)
+
+
+def test_compiling_reaches_the_networks(train, finished, tmp_path, monkeypatch):
+    from torch import nn
+
+    compiled = []
+    monkeypatch.setattr(nn.Module, "compile", lambda module: compiled.append(module))
+    shutil.copytree(finished / "autoencoder", tmp_path / "autoencoder")
+    assert train("flow", tmp_path, "--quiet", "--compile", steps=1) == 0
+    assert [type(module).__name__ for module in compiled] == ["LinearTransformer"]
+
+
+def test_photos_without_shards_are_refused(train, perceptual, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    arguments = ["--run", tmp_path / "run", "--photos", tmp_path / "empty", "--perceptual", perceptual]
+    assert linearsr(["train", "autoencoder", *map(str, arguments)]) == 1
+    assert str(tmp_path / "empty") in capsys.readouterr().err
+
+
+def test_pictures_of_every_validation_are_kept(finished):
+    for folder, count in (("flow", 1), ("experts/expert1", 1), ("polish", 1), ("sft", 1)):
+        assert len(list((finished / folder / "samples").glob("*.png"))) == count
