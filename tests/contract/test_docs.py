@@ -31,6 +31,11 @@ def desk(tmp_path, monkeypatch):
     Path("holiday/beach").mkdir(parents=True)
     for name in ("holiday/one.png", "holiday/beach/two.png"):
         shutil.copy("photo.png", name)
+    for side, width in (("lr", 24), ("hr", 96)):
+        Path(f"mine/{side}").mkdir(parents=True)
+        with PIL.Image.open("photo.png") as image:
+            for name in ("one", "two"):
+                image.resize((width, width)).rotate(90 * (name == "two")).save(f"mine/{side}/{name}.png")
     return tmp_path
 
 

@@ -73,5 +73,5 @@ def _features_at(plane: Plane) -> Values:
         spread = np.sqrt(gamma(1 / fit.shape) / gamma(3 / fit.shape))
         mean = spread * (fit.right - fit.left) * gamma(2 / fit.shape) / gamma(1 / fit.shape)
         # A constant image has no negative and no positive values: their variance counts as none.
-        features += [fit.shape, np.nan_to_num(mean), np.nan_to_num(fit.left**2), np.nan_to_num(fit.right**2)]
+        features += [fit.shape, *(np.where(np.isnan(x), 0, x) for x in (mean, fit.left**2, fit.right**2))]
     return np.concatenate(features)
