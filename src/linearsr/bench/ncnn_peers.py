@@ -26,6 +26,15 @@ PAD = 10
 """Pixels around a piece, the default of realesrgan-ncnn-vulkan."""
 
 
+def has_vulkan() -> bool:
+    """Whether ncnn is there and finds a GPU."""
+    try:
+        import ncnn
+    except ImportError:
+        return False
+    return bool(ncnn.get_gpu_count())
+
+
 def packaged_peers(threads: int, *, vulkan: bool) -> list[Peer]:
     """The Real-ESRGAN networks of the weight package."""
     return [_peer(name, lambda file=file: _packaged(file), threads, vulkan) for name, file in PACKAGED.items()]

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from linearsr.bench.machine import Machine
 from linearsr.bench.macs import count_macs
-from linearsr.bench.tables import count, markdown_table, seconds, share
+from linearsr.bench.tables import count, markdown_table, paragraphs, seconds, share
 from linearsr.bench.timing import median_seconds
 from linearsr.devices import is_out_of_memory
 
@@ -250,4 +250,4 @@ def render_networks(timings: Sequence[NetworkTiming], side: int, ours: float, ma
     missing = [f"- not timed: {row.name} ({row.used_by}): {row.missing}" for row in timings if row.missing]
     own = f"one evaluation of LinearSR takes {seconds(ours)} s here"
     notes = f"For a result of {side}x{side}; {own}. {machine.sentence()}"
-    return "\n".join([markdown_table(header, rows), *missing, "", notes]) + "\n"
+    return paragraphs(markdown_table(header, rows), "\n".join(missing), notes)

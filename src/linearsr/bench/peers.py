@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from linearsr.bench.machine import Machine
-from linearsr.bench.tables import markdown_table, seconds
+from linearsr.bench.tables import markdown_table, paragraphs, seconds
 from linearsr.bench.timing import median_seconds
 from linearsr.imaging.picture import Picture
 from linearsr.models.autoencoder import SCALE
@@ -117,4 +117,4 @@ def render_peers(timings: Sequence[PeerTiming], content: str, machine: Machine) 
     table = markdown_table(("method", "runs on", "seconds per image", "times LinearSR"), rows)
     missing = [f"- not timed: {timing.name}: {timing.missing}" for timing in timings if timing.missing]
     notes = f"{content}; from pixels to pixels, models loaded. {machine.sentence()}"
-    return "\n".join([table, *missing, "", notes]) + "\n"
+    return paragraphs(table, "\n".join(missing), notes)

@@ -20,7 +20,7 @@ from torch import Tensor
 from linearsr.bench.machine import Machine
 from linearsr.bench.macs import count_macs
 from linearsr.bench.memory import peak_of
-from linearsr.bench.tables import count, markdown_table, megabytes, seconds, share
+from linearsr.bench.tables import count, markdown_table, megabytes, paragraphs, seconds, share
 from linearsr.bench.timing import median_seconds
 from linearsr.devices import is_out_of_memory
 from linearsr.models.autoencoder import LR_STRIDE, SCALE
@@ -173,7 +173,7 @@ def render_scaling(points: Sequence[Point], machine: Machine) -> str:
     slopes = [_sentence(slope) for slope in fit_slopes(points)]
     skipped = [f"- not run: {point.attention} at {point.side} px, {point.skipped}" for point in points if point.skipped]
     notes = "One velocity evaluation (E_conv and transformer), N tokens. Memory is the peak on top of the loaded model."
-    return "\n".join([table, *slopes, *skipped, "", f"{notes} {machine.sentence()}"]) + "\n"
+    return paragraphs(table, "\n".join([*slopes, *skipped]), f"{notes} {machine.sentence()}")
 
 
 def _sentence(slope: Slope) -> str:

@@ -9,7 +9,12 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a Markdown table whose columns line up on a terminal too; all but the first are right-aligned."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     lines = [_line(header, widths), f"|{'-' * (widths[0] + 2)}|" + "".join(f"{'-' * (w + 1)}:|" for w in widths[1:])]
-    return "\n".join(lines + [_line(row, widths) for row in rows]) + "\n"
+    return "\n".join(lines + [_line(row, widths) for row in rows])
+
+
+def paragraphs(*blocks: str) -> str:
+    """Join blocks of text with an empty line between them; empty ones are left out."""
+    return "\n\n".join(block for block in blocks if block) + "\n"
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

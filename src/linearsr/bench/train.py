@@ -20,7 +20,7 @@ import torch
 from linearsr.bench.machine import Machine
 from linearsr.bench.macs import MacCounter
 from linearsr.bench.memory import peak_of
-from linearsr.bench.tables import count, markdown_table, megabytes, seconds, share
+from linearsr.bench.tables import count, markdown_table, megabytes, paragraphs, seconds, share
 from linearsr.bench.timing import wait
 from linearsr.data.loader import PairPool
 from linearsr.diffusion.flow import TimestepDensity
@@ -110,4 +110,4 @@ def render_training(timing: TrainTiming, machine: Machine) -> str:
         f"Median of {timing.steps} steps of the training loop on noise; memory on top of the model, with gradients and "
         f"moments. {machine.sentence()}"
     )
-    return f"{markdown_table(header, [row])}\n{notes}\n"
+    return paragraphs(markdown_table(header, [row]), notes)

@@ -19,7 +19,7 @@ from torch import nn
 from linearsr.bench.machine import Machine
 from linearsr.bench.macs import MacCounter, count_macs
 from linearsr.bench.memory import peak_memory, peak_of
-from linearsr.bench.tables import count, markdown_table, megabytes, seconds, share
+from linearsr.bench.tables import count, markdown_table, megabytes, paragraphs, seconds, share
 from linearsr.bench.timing import as_cuda_graph, median_seconds, wait
 from linearsr.imaging.codec import decode
 from linearsr.imaging.encoder import encode
@@ -190,19 +190,19 @@ def render_upscale(timings: list[UpscaleTiming], machine: Machine) -> str:
         "One evaluation (NFE) is the forward of one expert with its E_conv. Decoding includes the colour fix. "
         f"Medians of {timings[0].repeats} runs on noise. {machine.sentence()}"
     )
-    return "\n".join([*(_section(timing, machine) for timing in timings), notes]) + "\n"
+    return paragraphs(*(_section(timing, machine) for timing in timings), notes)
 
 
 def _section(timing: UpscaleTiming, machine: Machine) -> str:
     side, large = timing.side, SCALE * timing.side
     rows = [_row(part, timing.total.seconds, machine.peak_macs) for part in (*timing.parts, timing.total)]
-    return (
+    return paragraphs(
         f"{side}x{side} -> {large}x{large}, {timing.tokens:,} tokens, {timing.steps} steps, "
-        f"{machine.device} {machine.precision}\n\n"
-        + markdown_table(("part", "seconds", "share", "parameters", "MAC", "floor, s", "floor / time"), rows)
-        + f"\nPeak memory: {megabytes(timing.work_memory)} on top of the loaded model; the process "
-        f"{megabytes(timing.process_memory)} ({megabytes(timing.estimated_memory)} expected).\n"
-    )
+        f"{machine.device} {machine.precision}",
+        markdown_table(("part", "seconds", "share", "parameters", "MAC", "floor, s", "floor / time"), rows),
+        f"Peak memory: {megabytes(timing.work_memory)} on top of the loaded model; the process "
+        f"{megabytes(timing.process_memory)} ({megabytes(timing.estimated_memory)} expected).",
+    ).rstrip()
 
 
 def _row(part: Part, total: float, peak_macs: float) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import pytest
 from small_models import photo
 
 from linearsr.bench import ncnn_peers
-from linearsr.bench.ncnn_peers import PACKAGED, file_peer, in_pieces, packaged_peers
+from linearsr.bench.ncnn_peers import PACKAGED, file_peer, has_vulkan, in_pieces, packaged_peers
 from linearsr.errors import InputError
 
 NEAREST = "7767517\n2 2\nInput in 0 1 in0\nInterp up 1 1 in0 out0 0=1 1=4.0 2=4.0\n"
@@ -77,6 +77,17 @@ def test_a_network_runs_in_ncnn_itself(model):
     pytest.importorskip("ncnn")
     image = photo(20, 30)
     assert np.array_equal(file_peer(model, 1, vulkan=False).load()(image), enlarge(image))
+
+
+@pytest.mark.parametrize("gpus", [0, 1])
+def test_vulkan_is_there_where_ncnn_finds_a_gpu(fake_ncnn, gpus):
+    sys.modules["ncnn"].get_gpu_count = lambda: gpus
+    assert has_vulkan() is bool(gpus)
+
+
+def test_without_ncnn_there_is_no_vulkan(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ncnn", None)
+    assert not has_vulkan()
 
 
 @pytest.mark.parametrize("suffix", [".param", ".bin"])

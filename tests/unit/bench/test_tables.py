@@ -1,6 +1,6 @@
 import pytest
 
-from linearsr.bench.tables import count, markdown_table, megabytes, seconds, share
+from linearsr.bench.tables import count, markdown_table, megabytes, paragraphs, seconds, share
 
 
 def test_columns_line_up_and_numbers_are_on_the_right():
@@ -9,12 +9,12 @@ def test_columns_line_up_and_numbers_are_on_the_right():
         "| part        |     s |\n"
         "|-------------|------:|\n"
         "| a long name |   1.0 |\n"
-        "| b           | 10.25 |\n"
+        "| b           | 10.25 |"
     )  # fmt: skip
 
 
 def test_a_table_without_rows_is_its_header():
-    assert markdown_table(("a", "b"), []) == "| a | b |\n|---|--:|\n"
+    assert markdown_table(("a", "b"), []) == "| a | b |\n|---|--:|"
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,10 @@ def test_seconds_have_three_significant_digits(value, text):
 )
 def test_counts_have_a_unit(value, text):
     assert count(value) == text
+
+
+def test_paragraphs_have_one_empty_line_between_them():
+    assert paragraphs("a table", "", "notes") == "a table\n\nnotes\n"
 
 
 def test_bytes_and_shares():

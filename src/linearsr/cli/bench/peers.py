@@ -115,10 +115,10 @@ def _peers(pipeline: SRPipeline, ncnn_models: Sequence[Path]) -> list[Peer]:
     import torch
 
     from linearsr.bench.dat_peer import dat_peer
-    from linearsr.bench.ncnn_peers import file_peer, packaged_peers
+    from linearsr.bench.ncnn_peers import file_peer, has_vulkan, packaged_peers
     from linearsr.bench.peers import bicubic_peer
 
-    threads, vulkan = torch.get_num_threads(), pipeline.device.type != "cpu"
+    threads, vulkan = torch.get_num_threads(), pipeline.device.type != "cpu" and has_vulkan()
     files = [file_peer(path, threads, vulkan=vulkan) for path in ncnn_models]
     return [bicubic_peer(), *packaged_peers(threads, vulkan=vulkan), *files, dat_peer()]
 
