@@ -174,6 +174,8 @@ def test_a_model_brings_its_own_experts(train, model, tmp_path, capsys):
         ("--optimizer", "came"),
         ("--board", "tensorboard"),
         ("--parallelism", "fsdp"),
+        ("--live",),
+        ("--pool",),
     ],
 )
 def test_options_reach_the_training(train, finished, tmp_path, options):
@@ -185,8 +187,14 @@ def test_options_reach_the_training(train, finished, tmp_path, options):
     assert train("flow", tmp_path, "--quiet", *options) == 0
     plain, changed = (load_file(run / "flow/transformer.safetensors") for run in (finished, tmp_path))
     same = all(changed[name].equal(value) for name, value in plain.items())
-    assert same is bool({"--recompute", "--parallelism", "--board"} & set(options))
+    assert same is bool({"--recompute", "--parallelism", "--board", "--pool"} & set(options))
     assert (tmp_path / "flow/tensorboard").is_dir() is ("tensorboard" in options)
+
+
+def test_the_last_stage_can_degrade_as_it_goes(train, finished, tmp_path):
+    shutil.copytree(finished / "polish", tmp_path / "polish")
+    assert train("sft", tmp_path, "--live", "--quiet", steps=1) == 0
+    assert not list(tmp_path.glob("pool*"))
 
 
 def test_compiling_reaches_the_networks(train, finished, tmp_path, monkeypatch):

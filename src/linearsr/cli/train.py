@@ -34,6 +34,7 @@ class Setup:
     learning_rate: float | None
     optimizer: Literal["adamw", "came"] | None
     device: str
+    live: bool | None
     precision: Literal["auto", "fp32", "bf16"]
     accumulate: int
     compiled: bool
@@ -91,12 +92,14 @@ def workspace(setup: Setup) -> Iterator[Workspace]:
         quiet = setup.quiet or not distributed.is_main()
         with choose_training_feedback(quiet=quiet) as feedback:
             recipe = setup.recipe()
+            device = recipe.base.execution.device
             yield Workspace(
                 run=setup.run,
                 photos=setup.photos,
                 perceptual=setup.perceptual,
                 recipe=recipe,
-                device=recipe.base.execution.device,
+                device=device,
+                live=device.startswith("cuda") if setup.live is None else setup.live,
                 parallelism=Parallelism(mode=setup.parallelism),
                 watch=Watch(boards=setup.boards, on_step=feedback.stepped),
                 tell=feedback.tell if distributed.is_main() else _say_nothing,
@@ -108,7 +111,7 @@ def stage_options(callback: Callback) -> Callable[..., Any]:
     folder = click.Path(path_type=Path, file_okay=False)
     options = (
         click.option("--run", required=True, type=folder, help="Folder of the run, with one folder per stage."),
-        click.option("--photos", required=True, type=folder, help="Training shards with their manifest."),
+        click.option("--photos", required=True, type=folder, help="Shards, a folder of photos, or hf:OWNER/NAME."),
         click.option("--perceptual", required=True, type=folder, help="Folder of the LPIPS and DISTS trunks."),
         click.option("--preset", type=click.Choice(["tiny", "ci"]), default="tiny", show_default=True),
         click.option("--start-from", help="Start from this model (name, folder or hub id), not from the stage before."),
@@ -119,6 +122,7 @@ def stage_options(callback: Callback) -> Callable[..., Any]:
             "--optimizer", type=click.Choice(["adamw", "came"]), help="adamw, or came (needs linearsr[came])."
         ),
         click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps."),
+        click.option("--live/--pool", default=None, help="Degrade for every step (default on a GPU), or beforehand."),
         click.option(
             "--precision",
             type=click.Choice(["auto", "fp32", "bf16"]),

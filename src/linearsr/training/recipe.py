@@ -20,7 +20,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from linearsr.data.loader import PairPool
+from linearsr.data.sampling import PairSource
 from linearsr.diffusion.flow import TimestepDensity
 from linearsr.diffusion.sampler import plan_timesteps
 from linearsr.errors import InputError
@@ -45,10 +45,10 @@ LAST_STAGES = ("sft", "polish", "experts")
 
 def train_autoencoder(work: Workspace, models: Models | None = None) -> Models:
     """Train the decoder from the LR alone, then encoder and decoder; from ``models`` on, only the latter."""
-    recipe, pool = work.recipe, work.pool()
-    models = (models or _train_base(work, pool)).to(work.device)
+    recipe, pairs = work.recipe, work.pairs()
+    models = (models or _train_base(work, pairs)).to(work.device)
     loss = work.image_loss(recipe.autoencoder_loss, recipe.autoencoder.seed)
-    stage = AutoencoderStage(recipe.autoencoder, models.autoencoder, pool, loss, recipe.latent_mix)
+    stage = AutoencoderStage(recipe.autoencoder, models.autoencoder, pairs, loss, recipe.latent_mix)
     trained = _train(work, stage, "autoencoder")
     autoencoder = Autoencoder(models.autoencoder.config)
     autoencoder.load_state_dict(trained)
@@ -65,7 +65,7 @@ def train_flow(work: Workspace, models: Models | None = None) -> Models:
     fixed = work.validation_set()
     measure = partial(fixed.measure, at_every_t(transformer), models.autoencoder, BOUNDARIES, watched=transformer)
     validation = Validation(every=recipe.validation.flow_every, measure=measure)
-    stage = FlowStage(recipe.flow, transformer, models.autoencoder, work.pool(), TimestepDensity())
+    stage = FlowStage(recipe.flow, transformer, models.autoencoder, work.pairs(), TimestepDensity())
     trained = _train(work, stage, "flow", validation)
     transformer = LinearTransformer(transformer.config)
     transformer.load_state_dict(trained)
@@ -103,9 +103,9 @@ def train_experts(
     models.to(work.device)
     assert models.experts is not None, "a pipeline always has experts"
     warn_about_idle(models.experts.config, work.tell)
-    fixed, pool = work.validation_set(), work.pool()
+    fixed, pairs = work.validation_set(), work.pairs()
     for index in range(models.experts.config.count):
-        trained = _train_expert(work, models, index, pool, f"{name}/expert{index + 1}", fixed.measure)
+        trained = _train_expert(work, models, index, pairs, f"{name}/expert{index + 1}", fixed.measure)
         expert = LinearTransformer(models.experts.transformer_config)
         expert.load_state_dict(trained)
         models.experts.experts[index] = expert.to(work.device)
@@ -115,7 +115,7 @@ def train_experts(
 def train_polish(work: Workspace, models: Models | None = None) -> Models:
     """Train decoder and detail experts on the images they make."""
     models = models or _finished(work, "experts")
-    return _train_images(work, models, work.recipe.polish, work.pool(), "polish")
+    return _train_images(work, models, work.recipe.polish, work.pairs(), "polish")
 
 
 def train_sft(work: Workspace, models: Models | None = None, *, start: str = KNEE) -> Models:
@@ -126,7 +126,7 @@ def train_sft(work: Workspace, models: Models | None = None, *, start: str = KNE
         _tell_start(work, "sft", "polish", chosen.step, chosen.reason, chosen.warning)
         assert models.experts is not None, "polish leaves experts"
         _load_polished(models.autoencoder, models.experts, load_snapshot(work.run / "polish", chosen.step))
-    return _train_images(work, models, work.recipe.sft, work.detailed_pool(), "sft")
+    return _train_images(work, models, work.recipe.sft, work.detailed_pairs(), "sft")
 
 
 def finished_pipeline(run: Path, stage: str | None = None) -> Models:
@@ -148,13 +148,13 @@ def warn_about_idle(config: ExpertsConfig, tell: Callable[[str], None]) -> None:
         tell(f"warning: the default {DEFAULT_STEPS} sampling steps never reach expert {', '.join(idle)}")
 
 
-def _train_base(work: Workspace, pool: PairPool) -> Models:
+def _train_base(work: Workspace, pairs: PairSource) -> Models:
     config = work.recipe.base
     # Twice the same: what has been trained may be split among ranks, and its weights are loaded into the other.
     trainee, fresh = (_seeded(config.seed, lambda: Autoencoder(work.recipe.autoencoder_model)) for _ in range(2))
     Models(autoencoder=trainee).to(work.device)
     loss = work.image_loss(work.recipe.base_loss, config.seed)
-    fresh.decoder.load_state_dict(_train(work, BaseStage(config, trainee, pool, loss), "base"))
+    fresh.decoder.load_state_dict(_train(work, BaseStage(config, trainee, pairs, loss), "base"))
     return Models(autoencoder=fresh)
 
 
@@ -173,7 +173,7 @@ def _train_expert(
     work: Workspace,
     models: Models,
     index: int,
-    pool: PairPool,
+    pairs: PairSource,
     folder: str,
     measure: Callable[..., Measurement],
 ) -> dict[str, Tensor]:
@@ -184,16 +184,16 @@ def _train_expert(
     full = partial(measure, experts, models.autoencoder, experts.config.boundaries, watched=expert)
     validation = Validation(every=work.recipe.validation.expert_every, measure=full)
     density = TimestepDensity(low=low, high=high)
-    stage = FlowStage(work.recipe.expert, expert, models.autoencoder, pool, density)
+    stage = FlowStage(work.recipe.expert, expert, models.autoencoder, pairs, density)
     return _train(work, stage, folder, validation)
 
 
-def _train_images(work: Workspace, models: Models, config: StageConfig, pool: PairPool, name: str) -> Models:
+def _train_images(work: Workspace, models: Models, config: StageConfig, pairs: PairSource, name: str) -> Models:
     models.to(work.device)
     autoencoder, experts = models.autoencoder, models.experts
     assert experts is not None, "images need experts"
     whole = copy.deepcopy(models)
-    stage = PolishStage(config, autoencoder, experts, pool, work.image_loss(work.recipe.polish_loss, config.seed))
+    stage = PolishStage(config, autoencoder, experts, pairs, work.image_loss(work.recipe.polish_loss, config.seed))
     fixed = work.validation_set()
     watched: LinearTransformer = experts.experts[stage.detail_experts[0]]  # type: ignore[assignment]
     measure = partial(fixed.measure, experts, autoencoder, experts.config.boundaries, watched=watched)

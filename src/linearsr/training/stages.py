@@ -9,23 +9,27 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
-from linearsr.data.loader import PairPool
+from linearsr.data.sampling import PairSource
 from linearsr.diffusion.flow import TimestepDensity, interpolate, velocity
 from linearsr.diffusion.sampler import plan_timesteps, sample
 from linearsr.models.autoencoder import LR_STRIDE, Autoencoder
 from linearsr.models.experts import ExpertTransformer
 from linearsr.models.transformer import LinearTransformer
 from linearsr.training.config import WHOLE, Part, StageConfig
-from linearsr.training.distributed import own_share
+from linearsr.training.distributed import rank, world
 from linearsr.training.draws import Draws
 from linearsr.training.learner import Learner
 from linearsr.training.objective import ImageLoss, velocity_loss
+
+LARGEST_PIXEL = 1.001
+"""Pixels are in [-1, 1]; what lies beyond, but for rounding, is no picture."""
 
 
 class Stage(Protocol):
@@ -64,7 +68,7 @@ class LatentMix:
 class BaseStage:
     """The decoder alone: it learns to enlarge from the LR, with every latent zero."""
 
-    def __init__(self, config: StageConfig, autoencoder: Autoencoder, pool: PairPool, loss: ImageLoss) -> None:
+    def __init__(self, config: StageConfig, autoencoder: Autoencoder, pool: PairSource, loss: ImageLoss) -> None:
         self.config, self.module, self._pool, self._loss = config, autoencoder.decoder.train(), pool, loss
         self._latent_channels = autoencoder.config.latent_channels
         self.auxiliary = loss.learners
@@ -79,7 +83,7 @@ class AutoencoderStage:
     """Encoder and decoder together; ``mix`` says how many latents arrive, so that the decoder does not lean on them."""
 
     def __init__(
-        self, config: StageConfig, autoencoder: Autoencoder, pool: PairPool, loss: ImageLoss, mix: LatentMix
+        self, config: StageConfig, autoencoder: Autoencoder, pool: PairSource, loss: ImageLoss, mix: LatentMix
     ) -> None:
         self.config, self.module, self._pool = config, autoencoder.train(), pool
         self._loss, self._mix = loss, mix
@@ -99,7 +103,7 @@ class FlowStage:
         config: StageConfig,
         transformer: LinearTransformer,
         autoencoder: Autoencoder,
-        pool: PairPool,
+        pool: PairSource,
         density: TimestepDensity,
     ) -> None:
         self.config, self.module, self._pool = config, transformer, pool
@@ -130,7 +134,7 @@ class PolishStage:
         config: StageConfig,
         autoencoder: Autoencoder,
         experts: ExpertTransformer,
-        pool: PairPool,
+        pool: PairSource,
         loss: ImageLoss,
     ) -> None:
         self.config, self._pool, self._loss = config, pool, loss
@@ -168,11 +172,19 @@ def flow_loss(transformer: nn.Module, z0: Tensor, lr: Tensor, density: TimestepD
     return velocity_loss(transformer(interpolate(z0, z1, t), t, lr), velocity(z0, z1))
 
 
-def _crops(pool: PairPool, config: StageConfig, step: int, part: Part) -> tuple[Tensor, Tensor]:
+def _crops(pool: PairSource, config: StageConfig, step: int, part: Part) -> tuple[Tensor, Tensor]:
     """One part of this rank's share of the step's batch."""
-    batch = pool.batch(step, seed=config.seed, size=config.batch, lr_side=config.lr_side)
-    lr, hr = (part.take(own_share(images)).to(config.execution.device, non_blocking=True) for images in batch)
+    # A part is to a rank what a rank is to all of them.
+    place, places = rank() * part.of + part.index, world() * part.of
+    batch = pool.batch(step, seed=config.seed, size=config.batch, lr_side=config.lr_side, rank=place, world=places)
+    lr, hr = (_checked(images.to(config.execution.device, non_blocking=True)) for images in batch)
     return lr.contiguous(memory_format=torch.channels_last), hr.contiguous(memory_format=torch.channels_last)
+
+
+def _checked(images: Tensor) -> Tensor:
+    # Networks that normalise hardly notice a batch a hundred times too bright, and neither does the spike guard. As NaN
+    # it keeps the step from the weights, and every rank still comes to the backward pass, where ranks meet.
+    return images.masked_fill(images.abs() > LARGEST_PIXEL, math.nan)
 
 
 @torch.no_grad()

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
+from linearsr.data.live import Ahead, LivePairs
 from linearsr.data.loader import PairPool, build_pool
-from linearsr.data.photos import read_photos
+from linearsr.data.photo import PhotoFile
+from linearsr.data.photos import open_photos
+from linearsr.data.sampling import PairSource
+from linearsr.data.store import PhotoStore
 from linearsr.errors import DataError
 from linearsr.models.texture import texture_energy
 from linearsr.training import distributed
@@ -26,8 +30,9 @@ POOL_NAME = "pool.safetensors"
 class Workspace:
     """A recipe at work in the folder ``run``.
 
-    ``photos`` holds training shards with their manifest, ``perceptual`` the trunks that
-    ``recipes/perceptual_weights.py`` writes; ``tell`` gets a line where a stage decides something.
+    ``photos`` is a place that :func:`~linearsr.data.photos.open_photos` reads, ``perceptual`` the trunks that
+    ``recipes/perceptual_weights.py`` writes; with ``live``, photos are degraded anew for every step, on the device, and
+    else a few times beforehand; ``tell`` gets a line where a stage decides something.
     """
 
     run: Path
@@ -35,26 +40,46 @@ class Workspace:
     perceptual: Path
     recipe: Recipe
     device: str = "cpu"
+    live: bool = False
     parallelism: Parallelism = field(default_factory=Parallelism)
     watch: Watch = field(default_factory=Watch)
     tell: Callable[[str], None] = print
 
-    def pool(self) -> PairPool:
-        """The training photos, degraded; kept under ``run`` as pool*.safetensors because building it takes minutes."""
+    def pairs(self) -> PairSource:
+        """The training photos with their degraded versions.
+
+        Raises:
+            DataError: if there are none.
+        """
+        return self._live(self._files()) if self.live else self._pool()
+
+    def detailed_pairs(self) -> PairSource:
+        """The same of the photos with the most texture: what the last stage is tuned on."""
+        share = self.recipe.sft_share
+        if not self.live:
+            return most_detailed(self._pool(), share)
+        files = sorted(self._files(), key=lambda file: -(file.texture or 0))
+        return self._live(files[: max(1, round(share * len(files)))])
+
+    def _files(self) -> list[PhotoFile]:
+        files = [file for file in open_photos(self.photos) if not file.validation]
+        if not files:
+            raise DataError(f"{self.photos} holds no photo to train on", remedy="add photos")
+        return files
+
+    def _live(self, files: Sequence[PhotoFile]) -> PairSource:
+        return Ahead(LivePairs(PhotoStore(files), device=self.device))
+
+    def _pool(self) -> PairPool:
+        """Kept under ``run`` as pool*.safetensors, because building it takes minutes."""
         if distributed.is_main() and not list(self.run.glob("pool*.safetensors")):
             self.run.mkdir(parents=True, exist_ok=True)
-            split = [photo for photo in read_photos(self.photos) if not photo.validation]
-            if not split:
-                raise DataError(f"{self.photos} holds no photo to train on", remedy="add photos")
+            split = [file.decode() for file in self._files()]
             unfinished = self.run / f".{POOL_NAME}.part"
             build_pool(split, variants=self.recipe.variants, seed=1).save(unfinished)
             unfinished.replace(self.run / POOL_NAME)
         distributed.wait_for_all()
         return PairPool.load(*sorted(self.run.glob("pool*.safetensors")))
-
-    def detailed_pool(self) -> PairPool:
-        """The share of the pool with the most texture: what the last stage is tuned on."""
-        return most_detailed(self.pool(), self.recipe.sft_share)
 
     def validation_set(self) -> ValidationSet:
         """Crops of the photos that are kept out of training.
@@ -62,7 +87,7 @@ class Workspace:
         Raises:
             DataError: if no photo is.
         """
-        split = [photo for photo in read_photos(self.photos) if photo.validation]
+        split = [file.decode() for file in open_photos(self.photos) if file.validation]
         if not split:
             raise DataError(f"{self.photos} holds no photo for validation", remedy="add photos: about 3 % are held out")
         plan = self.recipe.validation

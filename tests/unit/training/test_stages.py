@@ -4,60 +4,26 @@ from __future__ import annotations
 
 import pytest
 import torch
-from small_models import TRANSFORMER, awake, seeded, small_autoencoder, small_experts, small_transformer
+from small_models import TRANSFORMER, awake, seeded, small_autoencoder
+from small_stages import NAMES, small_config, small_stage
 from toy_training import InterruptedRunError, StopAt
 
-from linearsr.diffusion.flow import TimestepDensity
 from linearsr.models.autoencoder import Decoder, Encoder
 from linearsr.models.experts import ExpertsConfig, ExpertTransformer
-from linearsr.training.config import WHOLE, StageConfig
+from linearsr.training.config import WHOLE, Execution, Part
 from linearsr.training.draws import Draws
 from linearsr.training.loop import train
 from linearsr.training.objective import ImageLoss, ImageLossWeights
-from linearsr.training.stages import AutoencoderStage, BaseStage, FlowStage, LatentMix, PolishStage
-
-STEPS = 10
-LOSS = ImageLossWeights(l1=1.0, lpips=0.2, adversarial=0.05)
-
-
-def config(**changes):
-    values = {
-        "name": "small",
-        "steps": STEPS,
-        "batch": 2,
-        "lr_side": 16,
-        "learning_rate": 1e-3,
-        "warmup": 2,
-        "save_every": 4,
-    }
-    return StageConfig(**(values | changes))
+from linearsr.training.stages import LatentMix, PolishStage
 
 
 @pytest.fixture
 def build(pool, perceptual):
     """Builds any stage afresh, always from the same weights."""
-
-    def image_loss():
-        return seeded(0, lambda: ImageLoss(LOSS, perceptual))
-
-    def autoencoder():
-        return small_autoencoder().to(memory_format=torch.channels_last)
-
-    stages = {
-        "base": lambda: BaseStage(config(), autoencoder(), pool, image_loss()),
-        "autoencoder": lambda: AutoencoderStage(
-            config(), autoencoder(), pool, image_loss(), LatentMix(intact=0.4, noised=0.3)
-        ),
-        "flow": lambda: FlowStage(config(), small_transformer(), autoencoder(), pool, TimestepDensity()),
-        "expert": lambda: FlowStage(
-            config(seed=3), small_transformer(), autoencoder(), pool, TimestepDensity(low=0.223, high=0.875)
-        ),
-        "polish": lambda: PolishStage(config(), autoencoder(), small_experts(), pool, image_loss()),
-    }
-    return lambda name: stages[name]()
+    return lambda name, **changes: small_stage(name, pool, perceptual, **changes)
 
 
-every_stage = pytest.mark.parametrize("name", ["base", "autoencoder", "flow", "expert", "polish"])
+every_stage = pytest.mark.parametrize("name", NAMES)
 
 
 def state(stage):
@@ -88,9 +54,32 @@ def test_resume_is_bit_exact(build, name, tmp_path):
     assert not same(state(whole), initial)
 
 
+@pytest.mark.parametrize("name", ["base", "flow", "expert", "polish"])
+def test_two_parts_of_a_batch_give_the_loss_and_gradients_of_the_whole(build, name):
+    """Not the autoencoder, whose encoder is normalised by the batch it sees; nor what changes whenever it is run."""
+    found = []
+    for count in (1, 2):
+        stage = build(name, weights=ImageLossWeights(l1=1.0, lpips=0.2))
+        losses = [stage.loss(0, part)[0] for part in Part.all(count)]
+        for loss in losses:
+            loss.backward()
+        gradients = [parameter.grad / count for parameter in stage.module.parameters()]
+        found.append([torch.stack(losses).mean().detach(), *gradients])
+    for whole, parts in zip(*found, strict=True):
+        assert torch.allclose(whole, parts, rtol=1e-3, atol=1e-5)
+
+
+@every_stage
+def test_bf16_and_recomputation_train_too(build, name, tmp_path):
+    execution = Execution(precision="bf16", recompute=True)
+    average = train(build(name, steps=2, execution=execution), tmp_path)
+    assert {value.dtype for value in average.values()} == {torch.float32}
+    assert all(torch.isfinite(value).all() for value in average.values())
+
+
 def test_latent_mix_keeps_noises_and_drops_its_shares():
     latent = torch.ones(2000, 2, 3, 3)
-    draws = Draws(config(), 0, WHOLE)
+    draws = Draws(small_config(), 0, WHOLE)
     mixed = LatentMix(intact=0.5, noised=0.3).apply(latent, draws)
     intact, dropped = (mixed == 1).flatten(1).all(1), (mixed == 0).flatten(1).all(1)
     shares = [float(kind.float().mean()) for kind in (intact, dropped)]
@@ -158,7 +147,7 @@ def test_base_trains_the_decoder_and_never_runs_the_encoder(build, monkeypatch):
 @pytest.mark.parametrize(("boundaries", "detail"), [((), [0]), ((0.875,), [1]), ((0.75, 0.5, 0.25), [2, 3])])
 def test_polish_trains_the_half_of_the_experts_near_the_data(pool, perceptual, boundaries, detail):
     experts = seeded(0, lambda: awake(ExpertTransformer(ExpertsConfig(boundaries=boundaries), TRANSFORMER)))
-    stage = PolishStage(config(), small_autoencoder(), experts, pool, ImageLoss(ImageLossWeights(), perceptual))
+    stage = PolishStage(small_config(), small_autoencoder(), experts, pool, ImageLoss(ImageLossWeights(), perceptual))
     assert list(stage.detail_experts) == detail
     stage.loss(0)[0].backward()
     assert set(stage.module) == {"decoder", *(f"expert{index}" for index in detail)}

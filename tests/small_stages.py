@@ -1,0 +1,53 @@
+"""Every stage on small networks and synthetic pairs, always from the same weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from small_models import photo, seeded, small_autoencoder, small_experts, small_transformer
+
+from linearsr.data.loader import PairPool
+from linearsr.data.sampling import PairSource
+from linearsr.diffusion.flow import TimestepDensity
+from linearsr.models.autoencoder import Autoencoder
+from linearsr.training.config import StageConfig
+from linearsr.training.objective import ImageLoss, ImageLossWeights
+from linearsr.training.stages import AutoencoderStage, BaseStage, FlowStage, LatentMix, PolishStage, Stage
+
+NAMES = ("base", "autoencoder", "flow", "expert", "polish")
+LOSS = ImageLossWeights(l1=1.0, lpips=0.2, adversarial=0.05)
+
+
+def small_config(**changes: Any) -> StageConfig:
+    values = {"name": "small", "steps": 10, "batch": 2, "lr_side": 16, "learning_rate": 1e-3, "warmup": 2}
+    return StageConfig(**(values | {"save_every": 4} | changes))
+
+
+def synthetic_pool() -> PairPool:
+    """Two pictures, reduced by plain averaging: no degradation that may change takes part."""
+    hr = [torch.from_numpy(photo(96, 128, seed)).permute(2, 0, 1).contiguous() for seed in range(2)]
+    lr = [F.avg_pool2d(picture[None].float(), 4).round().to(torch.uint8) for picture in hr]
+    return PairPool(("a", "b"), tuple(hr), tuple(lr))
+
+
+def small_stage(
+    name: str, pool: PairSource, perceptual: Path, weights: ImageLossWeights = LOSS, **changes: Any
+) -> Stage:
+    config = small_config(**changes)
+    loss = seeded(0, lambda: ImageLoss(weights, perceptual))
+    if name == "base":
+        return BaseStage(config, _autoencoder(), pool, loss)
+    if name == "autoencoder":
+        return AutoencoderStage(config, _autoencoder(), pool, loss, LatentMix(intact=0.4, noised=0.3))
+    if name == "polish":
+        return PolishStage(config, _autoencoder(), small_experts(), pool, loss)
+    density = TimestepDensity() if name == "flow" else TimestepDensity(low=0.223, high=0.875)
+    return FlowStage(config, small_transformer(), _autoencoder(), pool, density)
+
+
+def _autoencoder() -> Autoencoder:
+    autoencoder: Autoencoder = small_autoencoder().to(memory_format=torch.channels_last)
+    return autoencoder
