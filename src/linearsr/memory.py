@@ -13,7 +13,7 @@ CELL = 8
 """LR pixels along a side of a latent cell."""
 WHOLE_LIMIT = 320 * 320
 """LR pixels up to which an image is decoded in one piece."""
-AUTO_TILE = 128
+AUTO_TILE = 96
 """Side of a square of LR pixels as large as an automatic strip on a CPU: its activations stay in the caches."""
 AUTO_TILE_ACCELERATOR = 1024
 """The same where memory is large and a short strip leaves most of the device idle."""

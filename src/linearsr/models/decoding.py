@@ -44,17 +44,16 @@ def decode_rows(
     first, end = max(0, start - halo), min(height, stop + halo)
     up = LR_STRIDE * SCALE
     row = first * up
-    strips = _DecoderRows(decoder)
+    strips = _DecoderRows(decoder, rows * LR_STRIDE)
     for top in range(first, end, rows):
         bottom = min(end, top + rows)
         lr = read_lr(top * LR_STRIDE, bottom * LR_STRIDE)
-        detail = strips.push(latent[:, :, top:bottom], lr, last=bottom == end)
-        if detail is None:
-            continue
-        low, high = max(row, start * up), min(row + detail.shape[2], stop * up)
-        if low < high:
-            yield detail[:, :, low - row : high - row], _enlarged(read_lr, low, high, height * LR_STRIDE)
-        row += detail.shape[2]
+        for detail in strips.push(latent[:, :, top:bottom], lr, last=bottom == end):
+            low, high = max(row, start * up), min(row + detail.shape[2], stop * up)
+            if low < high:
+                source = _enlarged(read_lr, low, high, height * LR_STRIDE)
+                yield detail[:, :, low - row : high - row], source
+            row += detail.shape[2]
 
 
 def receptive_radius(config: AutoencoderConfig) -> int:
@@ -75,16 +74,17 @@ def _enlarged(read_lr: ReadRows, low: int, high: int, height: int) -> Tensor:
 class _DecoderRows:
     """The layers of a decoder as row streams, wired as in ``Decoder.forward``."""
 
-    def __init__(self, decoder: Decoder) -> None:
-        self._decoder = decoder
+    def __init__(self, decoder: Decoder, native_rows: int) -> None:
+        """``native_rows`` is how many rows at native LR may be worked on at once."""
+        self._decoder, self._native_rows = decoder, native_rows
         self._pyramid = [row_stream(part) for part in (decoder.pyramid.stem, *decoder.pyramid.levels)]
         self._climb = [(row_stream(mix), row_stream(up)) for mix, up in zip(decoder.mix, decoder.climb, strict=True)]
         self._trunk, self._tail = row_stream(decoder.trunk), row_stream(decoder.tail)
         self._latents, self._native = RowQueue(), RowQueue()
         self._finer = [RowQueue() for _ in self._climb]
 
-    def push(self, latent: Tensor, lr: Tensor, *, last: bool) -> Tensor | None:
-        """Take strips of the latent and the LR image; return the detail rows that are complete, float32."""
+    def push(self, latent: Tensor, lr: Tensor, *, last: bool) -> Iterator[Tensor]:
+        """Take strips of the latent and the LR image; yield the detail rows that are complete, float32."""
         dtype = self._decoder.latent_in.weight.dtype
         self._latents.put(self._decoder.latent_in(latent.to(dtype)))
         x: Tensor | None = lr.to(dtype)
@@ -97,9 +97,16 @@ class _DecoderRows:
         x = _add(self._latents, x)
         for (mix, up), waiting in zip(self._climb, self._finer, strict=True):
             x = _add(waiting, up.push(mix.push(x, last=last), last=last))
-        x = _add(self._native, self._trunk.push(x, last=last))
-        detail = self._tail.push(x, last=last)
-        return None if detail is None else detail.float()
+        if x is None:
+            return
+        # The last push frees all rows that the coarse levels held back: far more than a strip.
+        parts = x.split(self._native_rows, 2)
+        for index, part in enumerate(parts):
+            closing = last and index == len(parts) - 1
+            update = _add(self._native, self._trunk.push(part, last=closing))
+            detail = self._tail.push(update, last=closing)
+            if detail is not None:
+                yield detail.float()
 
 
 def _add(waiting: RowQueue, x: Tensor | None) -> Tensor | None:
