@@ -30,7 +30,12 @@ def command() -> None:
 @click.option("--crops", type=int, default=1, show_default=True, help="Most crops of a photo: the most textured.")
 @click.option("--reduce", type=float, default=1.0, show_default=True, help="Factor to shrink photos by, beforehand.")
 @click.option("--quality", type=click.IntRange(1, 100), default=95, show_default=True, help="Of the WebP files.")
-@click.option("--threads", type=click.IntRange(min=1), default=os.cpu_count() or 1, help="[default: all cores]")
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    default=os.cpu_count() or 1,
+    help="Photos worked on at once [default: all cores].",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Say only what went wrong.")
 @gather(options=BuildOptions)
 def build(

@@ -17,9 +17,10 @@ VERBS = {
     "eval": "Measure results against references.",
     "train": "Train a model, stage by stage.",
     "knee": "Find where a training run should have been left.",
+    "data": "Build and check training data.",
     "models": "List the models inside the package.",
     "doctor": "Check this machine and the installation.",
-    "bench": "Time an upscale on this machine.",
+    "bench": "Time this machine, alone and beside others.",
 }
 INTERRUPTED = 130
 
