@@ -1,10 +1,14 @@
 import io
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import PIL.Image
 import pytest
+from small_models import photo
 
 
 def size(path):
@@ -151,7 +155,7 @@ def test_a_loss_is_told_as_a_warning(photos, linearsr):
 
 
 def test_a_defect_met_on_one_image_is_reported_and_the_rest_goes_on(photos, linearsr, monkeypatch):
-    import linearsr.cli.upscale as verb
+    import linearsr.cli.batch as verb
 
     original = verb.decode
     monkeypatch.setattr(verb, "decode", lambda source, limits: 1 / 0 if source.name == "a.png" else original(source))
@@ -177,6 +181,24 @@ def test_the_limits_can_be_lowered_and_raised(photos, linearsr):
     assert linearsr("upscale", "one.png", "-o", "out", "--max-output-pixels", "2080")[0] == 0
     status, _, err = linearsr("upscale", "one.png", "-o", "out2", "--max-input-pixels", "129")
     assert (status, "over the limit of 129" in err) == (2, True)
+
+
+def test_several_processes_share_one_image(photos, model):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "linearsr"]
+    alone = [sys.executable, "-m", "linearsr"]
+    PIL.Image.fromarray(photo(70, 30)).save("tall.png")
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+    }
+    for start, folder in ((command, "together"), (alone, "alone")):
+        arguments = ["upscale", "tall.png", "-o", folder + "/out.png", "-n", str(model), "--device", "cpu"]
+        done = subprocess.run([*start, *arguments], env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.count("tall.png: 30x70 -> 120x280") == 1
+    together, alone = (np.asarray(PIL.Image.open(f"{folder}/out.png")).astype(int) for folder in ("together", "alone"))
+    assert np.abs(together - alone).max() <= 1
 
 
 def test_interrupting_says_so(photos, linearsr, monkeypatch):

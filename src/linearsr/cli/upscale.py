@@ -4,29 +4,21 @@ from __future__ import annotations
 
 import json
 import sys
-import time
-import traceback
-import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
-from linearsr.cli.feedback import BarFeedback, Done, Feedback, JsonFeedback, LineFeedback
+from linearsr.cli.batch import Batch, joined_processes, peers_on, process_rank
+from linearsr.cli.feedback import BarFeedback, Feedback, JsonFeedback, LineFeedback
 from linearsr.cli.inputs import find_inputs
 from linearsr.cli.options import Runtime, gather, runtime_options
 from linearsr.cli.plan import STANDARD_OUTPUT, Job, Placement, Plan, make_plan
-from linearsr.errors import InternalError, LinearSRError
-from linearsr.imaging.codec import decode
 from linearsr.imaging.limits import CLI_LIMITS, Limits
 from linearsr.memory import estimate_peak_memory
 from linearsr.request import UpscaleRequest
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from linearsr.pipeline import SRPipeline
 
 SOME_FAILED = 2
@@ -43,6 +35,8 @@ class Report:
 
     def feedback(self, placement: Placement, images: int, steps: int) -> Feedback:
         """The feedback for this run; nothing but image bytes goes to standard output when the result goes there."""
+        if process_rank() > 0:
+            return Feedback()
         if self.json_progress:
             return JsonFeedback(sys.stderr if placement.output == STANDARD_OUTPUT else sys.stdout)
         if not self.quiet and not self.verbose and _is_terminal():
@@ -137,19 +131,28 @@ def command(
     plan = make_plan(find_inputs((*inputs, *more_inputs), recursive=recursive), placement, request, limits)
     if report.dry_run:
         return _show(plan, request, report)
-    # The model is loaded before anything is reported: if it cannot be had, nothing starts.
-    pipeline = _load(runtime) if plan.jobs else None
-    done = 0
-    with report.feedback(placement, len(plan.jobs), request.steps) as feedback:
-        for name, reason in plan.skipped:
-            feedback.skipped(name, reason)
-        for name, error in plan.failures:
-            feedback.failed(name, error)
-        for job in plan.jobs:
-            assert pipeline is not None, "there are jobs, so the model is loaded"
-            done += _run_job(partial(_upscale, pipeline, request, placement, limits, feedback), job, feedback, report)
-    failed = len(plan.failures) + len(plan.jobs) - done
-    feedback.summarized(done, len(plan.skipped), failed)
+    with joined_processes():
+        # The model is loaded before anything is reported: if it cannot be had, nothing starts.
+        pipeline = _load(runtime) if plan.jobs else None
+        done = 0
+        with report.feedback(placement, len(plan.jobs), request.steps) as feedback:
+            for name, reason in plan.skipped:
+                feedback.skipped(name, reason)
+            for name, error in plan.failures:
+                feedback.failed(name, error)
+            if pipeline is not None:
+                batch = Batch(
+                    pipeline=pipeline,
+                    request=request,
+                    placement=placement,
+                    limits=limits,
+                    feedback=feedback,
+                    peers=peers_on(pipeline.device),
+                    verbose=report.verbose,
+                )
+                done = sum([batch.run(job) for job in plan.jobs])
+            failed = len(plan.failures) + len(plan.jobs) - done
+            feedback.summarized(done, len(plan.skipped), failed)
     return SOME_FAILED if failed else 0
 
 
@@ -161,51 +164,6 @@ def _load(runtime: Runtime) -> SRPipeline:
     from linearsr.pipeline import SRPipeline
 
     return SRPipeline.from_pretrained(runtime.model, device=runtime.device_name, precision=runtime.precision_name)
-
-
-def _run_job(upscale: Callable[[Job], None], job: Job, feedback: Feedback, report: Report) -> bool:
-    """Upscale one image and write the result; tell whether it worked."""
-    feedback.started(job.name)
-    started = time.perf_counter()
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            upscale(job)
-    except LinearSRError as error:
-        feedback.failed(job.name, error)
-        return False
-    except Exception as error:  # a defect met on one image must not cost the others their results
-        if report.verbose:
-            click.echo("".join(traceback.format_exception(error)), err=True)
-        feedback.failed(job.name, InternalError(f"unexpected {type(error).__name__}: {error}", remedy="report it"))
-        return False
-    for warning in caught:
-        feedback.warned(job.name, str(warning.message))
-    seconds = time.perf_counter() - started
-    feedback.finished(Done(name=job.name, target=job.target, size_in=_size_in(job), size_out=job.size, seconds=seconds))
-    return True
-
-
-def _upscale(
-    pipeline: SRPipeline, request: UpscaleRequest, placement: Placement, limits: Limits, feedback: Feedback, job: Job
-) -> None:
-    from linearsr.files import fit, write_strips
-    from linearsr.imaging.encoder import encode
-
-    def stepped(step: int, t: float, latent: Tensor) -> None:
-        feedback.stepped(job.name, step + 1, request.steps)
-
-    def advanced(rows: int, total: int) -> None:
-        feedback.advanced(job.name, rows, total)
-
-    picture = decode(job.source, limits)
-    strips = pipeline.stream(picture, request, on_step_end=stepped, on_rows=advanced, limits=limits)
-    strips = fit(strips, job.format)
-    if job.target is not None:
-        write_strips(strips, job.target, job.format, quality=placement.quality, overwrite=placement.overwrite)
-        return
-    sys.stdout.buffer.write(encode(strips.gather(), job.format, quality=placement.quality))
-    sys.stdout.buffer.flush()
 
 
 def _show(plan: Plan, request: UpscaleRequest, report: Report) -> int:
