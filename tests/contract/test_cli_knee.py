@@ -14,8 +14,9 @@ def stage(tmp_path, monkeypatch):
     """Write a validated run with these PSNR values, one every 100 steps; LPIPS mirrors them."""
     monkeypatch.chdir(tmp_path)
 
-    def write(values):
+    def write(values, **more):
         lines = [{"step": 100 * (i + 1), "psnr": v, "lpips": (30 - v) / 20} for i, v in enumerate(values)]
+        lines = [line | {name: curve[i] for name, curve in more.items()} for i, line in enumerate(lines)]
         Path("validation.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
         return "."
 
@@ -42,6 +43,27 @@ def test_json_tells_where_to_start(stage, capsys):
     run(["knee", stage(RISE), "--json"])
     verdict = json.loads(capsys.readouterr().out)
     assert (verdict["knee"], verdict["start"], verdict["confidence"]) == (None, 1600, 0)
+
+
+def test_what_was_logged_to_explain_the_run_is_shown_at_the_knee_and_at_the_end(stage, capsys):
+    curves = {"loss": [1 / (i + 1) for i in range(28)], "effective_rank": [60 - i for i in range(28)]}
+    run(["knee", stage(RISE + SWING, **curves)])
+    said = capsys.readouterr().out
+    assert "loss: 0.0625 at step 1600, 0.03571 at step 2800" in said
+    assert "effective rank: 45 at step 1600, 33 at step 2800" in said
+    run(["knee", ".", "--json", "--plot", "knee.png"])
+    diagnostics = json.loads(capsys.readouterr().out)["diagnostics"]
+    assert diagnostics["effective_rank"] == {"start": 45, "last": 33}
+    run(["knee", stage(RISE + SWING), "--json", "--plot", "plain.png"])
+    assert json.loads(capsys.readouterr().out)["diagnostics"] == {}
+    assert height("knee.png") > 1.5 * height("plain.png")
+
+
+def height(path):
+    import PIL.Image
+
+    with PIL.Image.open(path) as picture:
+        return picture.height
 
 
 @pytest.mark.parametrize("values", [RISE + SWING, RISE])

@@ -7,13 +7,16 @@ from pathlib import Path
 
 from linearsr.errors import InputError
 from linearsr.training.esgf import Knee
+from linearsr.training.validation import DIAGNOSTICS
 
 
 def plot_knee(curves: Mapping[str, Sequence[float]], knee: Knee, path: Path) -> None:
-    """Draw every metric over the steps, one panel each, with the knee marked; the reason is the title.
+    """Draw every curve over the steps, one panel each, with the knee marked; the reason is the title.
+
+    Metrics of quality, which decide, are black; what was logged to explain the run is grey and comes below them.
 
     Args:
-        curves: "step" and one or more metrics, as :func:`linearsr.training.validation.read_curves` returns them.
+        curves: "step" and one or more others, as :func:`linearsr.training.validation.read_curves` returns them.
         knee: the verdict on these curves.
         path: a .png, .svg or .pdf file.
 
@@ -25,14 +28,15 @@ def plot_knee(curves: Mapping[str, Sequence[float]], knee: Knee, path: Path) -> 
     except ImportError as error:
         raise InputError("plots need matplotlib", remedy="pip install 'linearsr[plots]'") from error
     steps = curves["step"]
-    metrics = [name for name in curves if name != "step"]
+    metrics = sorted((name for name in curves if name != "step"), key=lambda name: name in DIAGNOSTICS)
     figure = Figure(figsize=(7, 2.6 * len(metrics)), layout="constrained")
     for axes, name in zip(figure.subplots(len(metrics), squeeze=False)[:, 0], metrics, strict=True):
-        axes.plot(steps, curves[name], marker=".", color="black", linewidth=1)
+        color = "tab:gray" if name in DIAGNOSTICS else "black"
+        axes.plot(steps, curves[name], marker=".", color=color, linewidth=1)
         if knee.index is not None:
             axes.axvline(steps[knee.index], color="tab:red", linestyle="--", label=f"knee: step {steps[knee.index]:g}")
             axes.legend()
-        axes.set(xlabel="step", ylabel=name.upper())
+        axes.set(xlabel="step", ylabel=name.replace("_", " ") if name in DIAGNOSTICS else name.upper())
     figure.suptitle(knee.reason, fontsize="medium", wrap=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:

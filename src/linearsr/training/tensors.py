@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,12 +16,15 @@ from linearsr.errors import TrainingError
 from linearsr.imaging.atomic import write_atomically
 
 DIGEST = "sha256"
+NOTES = "notes"
+"""The one key of the metadata: safetensors writes several in an order that changes from run to run."""
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], **notes: str) -> None:
     """Write ``tensors`` in one step, replacing what was there, with ``notes`` and their SHA-256 as metadata."""
     kept = {name: value.detach().contiguous() for name, value in tensors.items()}
-    write_atomically(path, save(kept, metadata={**notes, DIGEST: digest(kept)}), overwrite=True)
+    described = json.dumps({**notes, DIGEST: digest(kept)}, sort_keys=True)
+    write_atomically(path, save(kept, metadata={NOTES: described}), overwrite=True)
 
 
 def read_tensors(path: Path, *, remedy: str) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -31,7 +35,7 @@ def read_tensors(path: Path, *, remedy: str) -> tuple[dict[str, Tensor], dict[st
     """
     try:
         with safe_open(path, framework="pt") as stream:
-            notes = dict(stream.metadata() or {})
+            notes = json.loads((stream.metadata() or {}).get(NOTES, "{}"))
             tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
     except (OSError, SafetensorError, ValueError) as error:
         raise TrainingError(f"cannot read {path}: {error}", remedy=remedy) from error

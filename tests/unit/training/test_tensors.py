@@ -14,6 +14,13 @@ def test_tensors_and_notes_come_back(tmp_path):
     assert all(torch.equal(read[name], value) for name, value in tensors.items())
 
 
+def test_the_same_tensors_and_notes_give_the_same_bytes(tmp_path):
+    notes = {f"note{index}": str(index) for index in range(9)}
+    for name in "ab":
+        write_tensors(tmp_path / name, {"a": torch.zeros(2)}, **notes)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
 def test_digest_tells_names_types_shapes_and_bytes_apart():
     tensors = [{"a": torch.zeros(4)}, {"b": torch.zeros(4)}, {"a": torch.zeros(2, 2)}, {"a": -torch.zeros(4)}]
     tensors += [{"a": torch.zeros(4, dtype=torch.int32)}, {"a": torch.zeros(4), "b": torch.zeros(0)}]
