@@ -9,6 +9,8 @@ References: Zhang et al., 2018 (arXiv:1801.03924, version 0.1 weights); Ding et 
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -38,13 +40,15 @@ class PerceptualDistance(nn.Module):
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         return self.distance(self.features(x), self.features(y))
 
+    @abstractmethod
     def features(self, x: Tensor) -> Features:
         """(B, 3, H, W) in [0, 1] -> features of every level."""
-        raise NotImplementedError
+        ...
 
+    @abstractmethod
     def distance(self, features_x: Features, features_y: Features) -> Tensor:
         """(B,) distances of the images that these are the features of."""
-        raise NotImplementedError
+        ...
 
     def conv(self, x: Tensor, index: int, *, stride: int = 1, padding: int = 1) -> Tensor:
         weight, bias = self.get_buffer(f"conv{index}_weight"), self.get_buffer(f"conv{index}_bias")

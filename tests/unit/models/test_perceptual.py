@@ -5,12 +5,16 @@ import torch
 from small_models import alexnet_weights, dists_heads, photo, seeded, vgg_weights
 
 from linearsr.models.discriminator import PatchDiscriminator
-from linearsr.models.perceptual import DISTS, LPIPS
+from linearsr.models.perceptual import DISTS, LPIPS, LPIPSOnVGG
 
 
-@pytest.fixture(scope="module", params=["lpips", "dists"])
+@pytest.fixture(scope="module", params=["lpips", "lpips_vgg", "dists"])
 def distance(request):
-    build = {"lpips": lambda: LPIPS(alexnet_weights()), "dists": lambda: DISTS(vgg_weights(), dists_heads())}
+    build = {
+        "lpips": lambda: LPIPS(alexnet_weights()),
+        "lpips_vgg": lambda: LPIPSOnVGG(vgg_weights()),
+        "dists": lambda: DISTS(vgg_weights(), dists_heads()),
+    }
     return seeded(0, build[request.param])
 
 
