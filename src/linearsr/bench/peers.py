@@ -110,7 +110,7 @@ def _time(upscale: Upscale, image: Pixels, repeats: int) -> tuple[Pixels, float]
 def render_peers(timings: Sequence[PeerTiming], content: str, machine: Machine) -> str:
     """Return the Markdown table of all that ran and a line for each peer that is missing."""
     rows = [
-        (timing.name, timing.runs_on, seconds(timing.seconds), f"{timing.ratio:.2f}")
+        (timing.name, timing.runs_on, seconds(timing.seconds), f"{timing.ratio:#.3g}")
         for timing in timings
         if timing.ratio is not None
     ]

@@ -22,6 +22,7 @@ from linearsr.errors import InputError
 from linearsr.imaging.atomic import write_atomically
 
 if TYPE_CHECKING:
+    from linearsr.bench.machine import Machine
     from linearsr.bench.networks import NetworkTiming
     from linearsr.bench.peers import Keep, Peer, Pixels
     from linearsr.pipeline import SRPipeline
@@ -87,7 +88,7 @@ def command(
     values: dict[str, object] = {"model": pipeline.name, "content": content, "peers": timings}
     text = render_peers(timings, content, machine)
     if networks:
-        values["networks"], table = _networks(pipeline, size, repeats)
+        values["networks"], table = _networks(pipeline, machine, size, repeats)
         text += f"\n{table}"
     destination.emit("peers", machine, values, text)
 
@@ -150,7 +151,7 @@ def _keeper(out: Path, peers: Sequence[Peer], names: Sequence[str], destination:
     return keep
 
 
-def _networks(pipeline: SRPipeline, size: int, repeats: int) -> tuple[list[NetworkTiming], str]:
+def _networks(pipeline: SRPipeline, machine: Machine, size: int, repeats: int) -> tuple[list[NetworkTiming], str]:
     from linearsr.bench.networks import NETWORKS, render_networks, time_networks
     from linearsr.bench.upscale import time_evaluation
 
@@ -161,4 +162,4 @@ def _networks(pipeline: SRPipeline, size: int, repeats: int) -> tuple[list[Netwo
     for timing in time_networks(NETWORKS, side=side, repeats=repeats, device=device, dtype=dtype, ours=ours):
         click.echo(f"{timing.name}: {timing.missing or f'{timing.seconds:.3g} s'}", err=True)
         timings.append(timing)
-    return timings, render_networks(timings, side, ours, machine_of(pipeline))
+    return timings, render_networks(timings, side, ours, machine)
