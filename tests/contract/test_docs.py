@@ -7,6 +7,7 @@ from pathlib import Path
 
 import PIL.Image
 import pytest
+from training_photos import write_shards
 
 from linearsr.cli.main import run
 
@@ -23,9 +24,11 @@ def snippets(language):
 
 
 @pytest.fixture
-def desk(tmp_path, monkeypatch):
+def desk(tmp_path, monkeypatch, perceptual):
     """A folder with the photos that the snippets name."""
     monkeypatch.chdir(tmp_path)
+    Path("weights").symlink_to(perceptual)
+    write_shards(Path("photos"))
     with PIL.Image.open(ROOT / "examples/chelsea.png") as image:
         image.resize((56, 37)).save("photo.png")
     Path("holiday/beach").mkdir(parents=True)

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import pytest
+from small_models import small_autoencoder, small_experts, small_transformer
+
+from linearsr.errors import TrainingError
+from linearsr.training.models import Models, load_models
+
+REMEDY = "train the stage first"
+
+
+def same(a, b):
+    return all(value.equal(b.state_dict()[name]) for name, value in a.state_dict().items())
+
+
+def test_networks_come_back_with_their_geometry(tmp_path):
+    models = Models(autoencoder=small_autoencoder(), transformer=small_transformer(), experts=small_experts())
+    models.save(tmp_path)
+    loaded = load_models(tmp_path, remedy=REMEDY)
+    for name in ("autoencoder", "transformer", "experts"):
+        assert getattr(loaded, name).config == getattr(models, name).config
+        assert same(getattr(models, name), getattr(loaded, name))
+
+
+def test_what_a_stage_has_not_made_is_none(tmp_path):
+    Models(autoencoder=small_autoencoder()).save(tmp_path)
+    loaded = load_models(tmp_path, remedy=REMEDY)
+    assert (loaded.transformer, loaded.experts) == (None, None)
+
+
+def test_unfinished_stage_and_damaged_file_are_named_with_the_remedy(tmp_path):
+    with pytest.raises(TrainingError, match=REMEDY):
+        load_models(tmp_path, remedy=REMEDY)
+    Models(autoencoder=small_autoencoder()).save(tmp_path)
+    path = tmp_path / "autoencoder.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"\x01")
+    with pytest.raises(TrainingError, match="does not match its SHA-256"):
+        load_models(tmp_path, remedy=REMEDY)
