@@ -28,7 +28,7 @@ IMAGE_BYTES_PER_PIXEL = 40
 
 @dataclass(frozen=True, kw_only=True)
 class StripPlan:
-    """Rows of the latent grid that the decoder and the transformer take at a time."""
+    """LR rows that the decoder takes at a time, and token rows (one to 8 LR rows) that the transformer does."""
 
     decoder_rows: int
     transformer_rows: int
@@ -49,27 +49,24 @@ def plan_strips(width: int, height: int, tile: int | None, *, accelerator: bool 
     ``tile`` 0 leaves it whole, None decides by size and kind of device. The result is the same whatever the plan.
     """
     across, down = -(-width // CELL), -(-height // CELL)
-    whole = StripPlan(decoder_rows=down, transformer_rows=down)
+    whole = StripPlan(decoder_rows=down * CELL, transformer_rows=down)
     if tile == 0:
         return whole
     side = tile or (AUTO_TILE_ACCELERATOR if accelerator else AUTO_TILE)
     tokens = side**2 // CELL**2 if tile else max(TOKENS_PER_STRIP, side**2 // CELL**2)
-    plan = StripPlan(decoder_rows=_rows(side**2 // CELL**2, across, down), transformer_rows=_rows(tokens, across, down))
+    transformer_rows = min(down, max(1, tokens // across))
     if tile is None and width * height <= max(WHOLE_LIMIT, side**2):
-        return StripPlan(decoder_rows=down, transformer_rows=plan.transformer_rows)
-    return plan
-
-
-def _rows(cells: int, across: int, down: int) -> int:
-    return min(down, max(1, cells // across))
+        return StripPlan(decoder_rows=whole.decoder_rows, transformer_rows=transformer_rows)
+    decoder_rows = min(whole.decoder_rows, max(1, side**2 // (across * CELL)))
+    return StripPlan(decoder_rows=decoder_rows, transformer_rows=transformer_rows)
 
 
 def estimate_peak_memory(width: int, height: int, *, tile: int | None = None) -> int:
     """Return the bytes of main memory that upscaling a ``width`` x ``height`` image is expected to take at its peak."""
     plan = plan_strips(width, height, tile)
     across, down = -(-width // CELL) * CELL, -(-height // CELL) * CELL
-    if plan.decoder_rows * CELL >= down:
+    if plan.decoder_rows >= down:
         decoder = across * down * WHOLE_BYTES_PER_PIXEL
     else:
-        decoder = across * (plan.decoder_rows * CELL * STRIP_BYTES_PER_PIXEL + WAITING_BYTES_PER_COLUMN)
+        decoder = across * (plan.decoder_rows * STRIP_BYTES_PER_PIXEL + WAITING_BYTES_PER_COLUMN)
     return BASE_BYTES + decoder + across * down * IMAGE_BYTES_PER_PIXEL

@@ -6,15 +6,15 @@ from linearsr.memory import BASE_BYTES, WHOLE_LIMIT, StripPlan, estimate_peak_me
 @pytest.mark.parametrize(
     ("width", "height", "tile", "decoder", "transformer"),
     [
-        (64, 64, None, 8, 8),
-        (320, 320, None, 40, 40),
-        (328, 320, None, 6, 40),
-        (9000, 9000, 0, 1125, 1125),
-        (2000, 2000, None, 1, 16),
+        (64, 64, None, 64, 8),
+        (320, 320, None, 320, 40),
+        (328, 320, None, 28, 40),
+        (9000, 9000, 0, 9000, 1125),
+        (2000, 2000, None, 4, 16),
         (9000, 9000, 128, 1, 1),
-        (100, 2000, 128, 19, 19),
-        (10, 10, 128, 2, 2),
-        (8, 80_000, None, 256, 4096),
+        (100, 2000, 128, 157, 19),
+        (10, 10, 128, 16, 2),
+        (8, 80_000, None, 1152, 4096),
         (80_000, 8, None, 1, 1),
     ],
 )
@@ -24,8 +24,8 @@ def test_strips_are_about_as_large_as_the_square_asked_for(width, height, tile, 
 
 
 def test_an_accelerator_gets_longer_strips():
-    assert plan_strips(1000, 1000, None, accelerator=True).decoder_rows == 125
-    assert plan_strips(4000, 4000, None, accelerator=True) == StripPlan(decoder_rows=32, transformer_rows=32)
+    assert plan_strips(1000, 1000, None, accelerator=True).decoder_rows == 1000
+    assert plan_strips(4000, 4000, None, accelerator=True) == StripPlan(decoder_rows=262, transformer_rows=32)
 
 
 def test_halving_ends_at_one_row():

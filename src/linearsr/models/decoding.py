@@ -30,13 +30,13 @@ def decode_rows(
         decoder: used as in ``Decoder.forward``.
         latent: (1, C, H, W).
         read_lr: gives rows of the (1, 3, 8H, 8W) LR image.
-        rows: latent rows per strip.
+        rows: LR rows that the finest levels take at a time; the coarse ones take whole latent rows, at least one.
         start: first latent row to decode.
         stop: latent row to stop before; None is H. Rows outside are read, as far as the decoder sees, but not returned.
     """
     height = latent.shape[2]
     stop = height if stop is None else stop
-    if rows >= height == stop and start == 0:
+    if rows >= height * LR_STRIDE and (start, stop) == (0, height):
         lr = read_lr(0, height * LR_STRIDE)
         yield decoder.detail(latent, lr), enlarge(lr)
         return
@@ -44,9 +44,9 @@ def decode_rows(
     first, end = max(0, start - halo), min(height, stop + halo)
     up = LR_STRIDE * SCALE
     row = first * up
-    strips = _DecoderRows(decoder, rows * LR_STRIDE)
-    for top in range(first, end, rows):
-        bottom = min(end, top + rows)
+    strips, cells = _DecoderRows(decoder, rows), max(1, rows // LR_STRIDE)
+    for top in range(first, end, cells):
+        bottom = min(end, top + cells)
         lr = read_lr(top * LR_STRIDE, bottom * LR_STRIDE)
         for detail in strips.push(latent[:, :, top:bottom], lr, last=bottom == end):
             low, high = max(row, start * up), min(row + detail.shape[2], stop * up)
@@ -99,7 +99,7 @@ class _DecoderRows:
             x = _add(waiting, up.push(mix.push(x, last=last), last=last))
         if x is None:
             return
-        # The last push frees all rows that the coarse levels held back: far more than a strip.
+        # A latent row of a wide image, or what the last push frees, can be more than a strip.
         parts = x.split(self._native_rows, 2)
         for index, part in enumerate(parts):
             closing = last and index == len(parts) - 1
