@@ -94,9 +94,9 @@ def test_reports_are_written_whole_and_not_replaced_unasked(bench, peers, name):
 def test_scaling_puts_the_softmax_twin_beside_and_draws(bench):
     status, out, err = bench("scaling", "--size", "128", "--size", "64", "--repeats", "1", "--plot", "growth.png")
     assert status == 0
-    assert [line.split()[2] for line in err.splitlines()] == ["linear:", "softmax:"] * 2
-    assert "linear attention up to 128 px: time ~ N^" in out
-    assert "softmax attention up to 128 px: time ~ N^" in out
+    kinds = [line.split(", ")[1].split(":")[0] for line in err.splitlines()]
+    assert kinds == ["linear in strips", "linear", "softmax"] * 2
+    assert all(f"- {kind}, up to 128 px: time ~ N^" in out for kind in kinds)
     with PIL.Image.open("growth.png") as image:
         assert image.format == "PNG"
 
@@ -106,7 +106,7 @@ def test_scaling_says_where_it_stopped(bench, option, unit, monkeypatch):
     monkeypatch.setattr("linearsr.bench.scaling.peak_of", lambda work, device: (work(), 10**6)[1])
     status, out, _ = bench("scaling", "--size", "64", "--size", "128", "--repeats", "1", option, "0.0000001")
     assert status == 0
-    assert out.count("not run:") == 2
+    assert out.count("not run:") == 3
     assert f"{unit} expected, limit 0 {unit}" in out
 
 

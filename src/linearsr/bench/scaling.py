@@ -2,8 +2,9 @@
 
     slope = d log(seconds) / d log(tokens), by least squares over the sizes; 1 is linear, 2 quadratic
 
-Both models have the same weights and differ only in their self-attention; both run through the same code, one after the
-other at each size, whole and not in strips. A model goes no further where its next size is expected to be over a limit.
+Both models have the same weights and differ only in their self-attention, and both run through the same code with all
+tokens at once. Linear attention is timed in strips as well, which is how an upscale runs it: the same result, with
+tensors that stay in the caches. All take turns at each size; what is expected to be over a limit goes no further.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from functools import partial
 from typing import Literal
 
 import torch
-from torch import Tensor
 
+from linearsr.bench.evaluation import Evaluation
 from linearsr.bench.machine import Machine
 from linearsr.bench.macs import count_macs
 from linearsr.bench.memory import peak_of
@@ -30,7 +31,8 @@ from linearsr.models.transformer import LinearTransformer
 PIXELS_PER_TOKEN = LR_STRIDE * SCALE
 """Side of a token in pixels of the result."""
 SIDES = (512, 1024, 2048, 4096, 8192)
-Attention = Literal["linear", "softmax"]
+Attention = Literal["linear in strips", "linear", "softmax"]
+IN_STRIPS: Attention = "linear in strips"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +70,7 @@ class Slope:
 def measure_scaling(
     transformer: LinearTransformer, *, sides: Sequence[int], repeats: int, limits: Limits
 ) -> Iterator[Point]:
-    """Yield the points of both models at every size, in ascending order.
+    """Yield the points of every kind of attention at every size, in ascending order.
 
     Args:
         transformer: one expert, on its device and in its precision.
@@ -76,11 +78,17 @@ def measure_scaling(
         repeats: the median of that many runs counts.
         limits: where to stop.
     """
-    models: dict[Attention, LinearTransformer] = {"linear": transformer, "softmax": softmax_twin(transformer)}
+    models: dict[Attention, LinearTransformer] = {
+        IN_STRIPS: transformer,
+        "linear": transformer,
+        "softmax": softmax_twin(transformer),
+    }
     done: dict[Attention, list[Point]] = {name: [] for name in models}
     for side in sorted(sides):
         for name, model in models.items():
-            point = _expected(name, side, done[name], limits) or _measure(name, model, side, repeats)
+            point = _expected(name, side, done[name], limits)
+            if point is None:
+                point = _measure(name, Evaluation.on_noise(model, side // PIXELS_PER_TOKEN), side, repeats)
             done[name].append(point)
             yield point
 
@@ -109,32 +117,19 @@ def extrapolate(done: Sequence[Point], field: Literal["seconds", "memory"], toke
 
 
 @torch.inference_mode()
-def _measure(name: Attention, model: LinearTransformer, side: int, repeats: int) -> Point:
-    z, t, lr = _inputs(model, side)
-    grid = side // PIXELS_PER_TOKEN
+def _measure(name: Attention, evaluation: Evaluation, side: int, repeats: int) -> Point:
+    device, tokens = evaluation.lr.device, (side // PIXELS_PER_TOKEN) ** 2
+    work = evaluation.in_strips if name == IN_STRIPS else evaluation.whole
     times: list[float] = []
-
-    def work() -> Tensor:
-        v: Tensor = model(z, t, lr)
-        return v
-
     try:
         macs = count_macs(work)  # the warm-up
-        median = partial(median_seconds, work, repeats=repeats, device=z.device, warm_up=False)
-        memory = peak_of(lambda: times.append(median()), z.device)
+        median = partial(median_seconds, work, repeats=repeats, device=device, warm_up=False)
+        memory = peak_of(lambda: times.append(median()), device)
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
-        return Point(attention=name, side=side, tokens=grid**2, skipped="out of memory")
-    return Point(attention=name, side=side, tokens=grid**2, seconds=times[0], memory=memory, macs=macs)
-
-
-def _inputs(model: LinearTransformer, side: int) -> tuple[Tensor, Tensor, Tensor]:
-    weight = model.patch_in.weight
-    grid, lr_side = side // PIXELS_PER_TOKEN, side // SCALE
-    z = torch.randn(1, model.config.latent_channels, grid, grid, device=weight.device, dtype=weight.dtype)
-    lr = torch.rand(1, 3, lr_side, lr_side, device=weight.device, dtype=weight.dtype)
-    return z, z.new_full((1,), 0.5), lr.contiguous(memory_format=torch.channels_last)
+        return Point(attention=name, side=side, tokens=tokens, skipped="out of memory")
+    return Point(attention=name, side=side, tokens=tokens, seconds=times[0], memory=memory, macs=macs)
 
 
 def log_log_slope(x: Sequence[float], y: Sequence[float]) -> float:
@@ -179,7 +174,7 @@ def render_scaling(points: Sequence[Point], machine: Machine) -> str:
 def _sentence(slope: Slope) -> str:
     growth = {"time": slope.seconds, "memory": slope.memory, "MAC": slope.macs}
     exponents = [f"{name} ~ N^{'?' if value is None else f'{value:.2f}'}" for name, value in growth.items()]
-    return f"- {slope.attention} attention up to {slope.largest} px: {', '.join(exponents)}"
+    return f"- {slope.attention}, up to {slope.largest} px: {', '.join(exponents)}"
 
 
 def _row(point: Point, peak_macs: float) -> tuple[str, ...]:

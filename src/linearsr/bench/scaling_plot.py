@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MATPLOTLIB_FORMATS = ("png", "svg", "pdf")
-_COLORS = {"linear": "tab:blue", "softmax": "tab:red"}
+_COLORS = {"linear in strips": "tab:green", "linear": "tab:blue", "softmax": "tab:red"}
 
 
 def plot_scaling(points: Sequence[Point], form: str) -> bytes:

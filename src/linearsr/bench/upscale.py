@@ -14,8 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from linearsr.bench.evaluation import Evaluation
 from linearsr.bench.machine import Machine
 from linearsr.bench.macs import MacCounter, count_macs
 from linearsr.bench.memory import peak_memory, peak_of
@@ -127,7 +128,7 @@ def _total(parts: list[Part]) -> Part:
 
 
 def _upscale(pipeline: SRPipeline, picture: Picture, steps: int, on_sampled: Callable[[], None]) -> Picture:
-    def reached(step: int, t: float, latent: torch.Tensor) -> None:
+    def reached(step: int, t: float, latent: Tensor) -> None:
         if step == steps - 1:
             on_sampled()
 
@@ -150,14 +151,11 @@ def _count(pipeline: SRPipeline, picture: Picture, steps: int) -> tuple[Picture,
 @torch.inference_mode()
 def time_evaluation(pipeline: SRPipeline, *, side: int, repeats: int, cuda_graphs: bool = False) -> list[Part]:
     """Time one velocity evaluation (NFE) for a ``side`` x ``side`` image, the E_conv in it, and its CUDA graph."""
-    device, cells = pipeline.device, _cells(side)
-    expert = pipeline.experts.expert_at(1.0)
-    z = torch.randn(1, pipeline.autoencoder.config.latent_channels, cells, cells, device=device, dtype=pipeline.dtype)
-    lr = torch.rand(1, 3, LR_STRIDE * cells, LR_STRIDE * cells, device=device, dtype=pipeline.dtype)
-    lr = lr.contiguous(memory_format=torch.channels_last)
-    works = {
-        "one evaluation": (lambda: pipeline.experts(z, 1.0, lr), expert),
-        "its E_conv": (lambda: expert.lr_encoder(lr), expert.lr_encoder),
+    device, expert = pipeline.device, pipeline.experts.expert_at(1.0)
+    evaluation = Evaluation.on_noise(expert, _cells(side))
+    works: dict[str, tuple[Callable[[], Tensor], nn.Module]] = {
+        "one evaluation": (evaluation.in_strips, expert),
+        "its E_conv": (lambda: expert.lr_encoder(evaluation.lr), expert.lr_encoder),
     }
     parts = [
         Part(
@@ -170,7 +168,7 @@ def time_evaluation(pipeline: SRPipeline, *, side: int, repeats: int, cuda_graph
         for name, (work, module) in works.items()
     ]
     if cuda_graphs:
-        replay = as_cuda_graph(works["one evaluation"][0], device)
+        replay = as_cuda_graph(evaluation.whole, device)
         graphed = median_seconds(replay, repeats=repeats, device=device)
         parts.append(Part(name="one evaluation as a CUDA graph", seconds=graphed, macs=parts[0].macs, within=True))
     return parts

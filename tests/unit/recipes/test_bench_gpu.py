@@ -42,7 +42,7 @@ def test_it_runs_where_there_is_no_gpu(model, tmp_path, monkeypatch, capsys):
     made = {path.name for path in (out / model.name).iterdir()}
     benchmarks = {"upscale", "scaling", "peers", "train"}
     assert made == {f"{name}.{form}" for name in benchmarks for form in ("json", "md")} | {"scaling.png"}
-    assert len(json.loads((out / model.name / "scaling.json").read_text())["points"]) == 2 * 3
+    assert len(json.loads((out / model.name / "scaling.json").read_text())["points"]) == 3 * 3
 
 
 @pytest.mark.parametrize(("budget", "missing"), [(-1.0, 4), (480.0, 4)])
