@@ -2,7 +2,7 @@
 
 The decoder dominates: its activations are proportional to the LR pixels it holds at once, a whole small image or one
 strip, plus the rows that features wait for the deeper path. The LR image, its tokens and the latent come on top. The
-constants fit measured peaks of float32 on a CPU (docs/decisions/0006-strips.md); ``linearsr bench`` prints both.
+constants fit measured peaks of float32 on a CPU (docs/decisions/0008-strips.md); ``linearsr bench`` prints both.
 """
 
 from __future__ import annotations

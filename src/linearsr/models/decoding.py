@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import torch
 from torch import Tensor
 
 from linearsr.models.autoencoder import LR_STRIDE, SCALE, AutoencoderConfig, Decoder, enlarge
@@ -100,7 +101,7 @@ class _DecoderRows:
         if x is None:
             return
         # A latent row of a wide image, or what the last push frees, can be more than a strip.
-        parts = x.split(self._native_rows, 2)
+        parts = torch.split(x, self._native_rows, dim=2)
         for index, part in enumerate(parts):
             closing = last and index == len(parts) - 1
             update = _add(self._native, self._trunk.push(part, last=closing))
