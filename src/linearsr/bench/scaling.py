@@ -96,8 +96,9 @@ def measure_scaling(
 def _expected(name: Attention, side: int, done: Sequence[Point], limits: Limits) -> Point | None:
     """Return the point of a size that is not to be run, or None where it may be."""
     tokens = (side // PIXELS_PER_TOKEN) ** 2
-    reason = done[-1].skipped if done else ""
-    if done and not reason:
+    stopped = next((point.side for point in done if point.skipped), None)
+    reason = "" if stopped is None else f"stopped at {stopped} px"
+    if done and stopped is None:
         time, memory = extrapolate(done, "seconds", tokens), extrapolate(done, "memory", tokens)
         if time is not None and time > limits.seconds:
             reason = f"about {time:,.0f} s expected, limit {limits.seconds:,.0f} s"
@@ -107,11 +108,14 @@ def _expected(name: Attention, side: int, done: Sequence[Point], limits: Limits)
 
 
 def extrapolate(done: Sequence[Point], field: Literal["seconds", "memory"], tokens: int) -> float | None:
-    """Expected value at ``tokens``: along the slope of the last two points, along slope 2 from a single one."""
+    """Expected value at ``tokens``: along the slope of the last two points, along slope 2 from a single one.
+
+    Time grows as the multiply-adds do: their slope is exact, while two times on a busy machine tell little.
+    """
     known = _known(done, field)
     if not known:
         return None
-    slope = _fit(done[-2:], field) or 2.0
+    slope = _fit(done[-2:], "macs" if field == "seconds" else field) or 2.0
     last_tokens, last = known[-1]
     return float(last * (tokens / last_tokens) ** slope)
 

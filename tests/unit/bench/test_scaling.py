@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from small_models import small_transformer
@@ -49,6 +51,12 @@ def test_what_comes_next_follows_the_last_two_points():
     assert extrapolate(points("linear", 1.0), "seconds", 16_384) == pytest.approx(1e-3 * 16_384)
 
 
+def test_times_of_a_busy_machine_do_not_mislead():
+    quiet, busy = points("linear", 1.0, sides=(512, 1024))
+    busy = replace(busy, seconds=10 * busy.seconds)
+    assert extrapolate([quiet, busy], "seconds", 4 * busy.tokens) == pytest.approx(4 * busy.seconds)
+
+
 def test_from_one_point_the_worst_is_expected():
     (only,) = points("linear", 1.0, sides=(512,))
     assert extrapolate([only], "seconds", 1024) == pytest.approx(16 * only.seconds)
@@ -61,7 +69,8 @@ def run(monkeypatch, limits, sides=(64, 128, 256), **growth):
     def measure(name, evaluation, side, repeats):
         n = (side // 32) ** 2
         memory = 1000 * n ** growth["memory"] if "memory" in growth else None
-        return Point(attention=name, side=side, tokens=n, seconds=1e-3 * n ** growth[name.split()[0]], memory=memory)
+        cost = n ** growth[name.split()[0]]
+        return Point(attention=name, side=side, tokens=n, seconds=1e-3 * cost, memory=memory, macs=1000 * cost)
 
     monkeypatch.setattr(scaling, "_measure", measure)
     return list(measure_scaling(small_transformer(), sides=sides, repeats=1, limits=limits))
@@ -71,7 +80,7 @@ def test_a_model_stops_at_the_time_limit_and_says_so(monkeypatch):
     found = run(monkeypatch, Limits(seconds=1.0), sides=(256, 64, 128, 512), linear=1, softmax=2)
     assert [p.side for p in found] == [side for side in (64, 128, 256, 512) for _ in range(3)]
     assert [(p.attention, p.side) for p in found if p.skipped] == [("softmax", 256), ("softmax", 512)]
-    assert {p.skipped for p in found if p.skipped} == {"about 4 s expected, limit 1 s"}
+    assert [p.skipped for p in found if p.skipped] == ["about 4 s expected, limit 1 s", "stopped at 256 px"]
 
 
 def test_a_model_stops_at_the_memory_limit_and_says_so(monkeypatch):
@@ -90,7 +99,7 @@ def test_running_out_of_memory_is_a_result(monkeypatch):
 
     monkeypatch.setattr(scaling, "count_macs", fail)
     found = list(measure_scaling(small_transformer(), sides=(64, 128), repeats=1, limits=Limits()))
-    assert {p.skipped for p in found} == {"out of memory"}
+    assert [p.skipped for p in found] == ["out of memory"] * 3 + ["stopped at 64 px"] * 3
     assert len(found) == 6
 
 
