@@ -10,7 +10,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from linearsr.errors import TrainingError
+from linearsr.errors import ConfigError, TrainingError
 from linearsr.training import distributed
 from linearsr.training.checkpoint import MAIN, load_checkpoint, save_checkpoint
 from linearsr.training.config import Part, StageConfig
@@ -64,7 +64,10 @@ def train(
     config, module = stage.config, stage.module
     run.mkdir(parents=True, exist_ok=True)
     alongside = [learner.module for learner in stage.auxiliary.values()]
-    compute = distributed.spread(module, stage.loss, parallelism or Parallelism(), alongside=alongside)
+    parallelism = parallelism or Parallelism()
+    if config.optimizer == "came" and parallelism.mode == "fsdp":
+        raise ConfigError("came cannot work on shares of a matrix", remedy="use adamw, or parallelism ddp")
+    compute = distributed.spread(module, stage.loss, parallelism, alongside=alongside)
     main = Learner(module, build_optimizer(module.parameters(), config), clip_norm=config.clip_norm, spread=True)
     learners = {MAIN: main, **stage.auxiliary}
     ema, guard = EMA(module, config.ema_decay), StepGuard()
@@ -86,7 +89,7 @@ def train(
                     sinks.training(step, values)
                 if watch.on_step is not None:
                     watch.on_step(config, done, values)
-            if validation is not None and done % validation.every == 0:
+            if validation is not None and (is_last or done % validation.every == 0):
                 with ema.applied_to(module), distributed.gathered(compute):
                     measured = validation.measure()
                 weights = distributed.collect(ema.state_dict())

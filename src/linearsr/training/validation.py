@@ -49,7 +49,7 @@ class Measurement:
 
 @dataclass(frozen=True, kw_only=True)
 class Validation:
-    """Called by the loop after every ``every`` steps, with the EMA weights in place."""
+    """Called by the loop after every ``every`` steps and after the last, with the EMA weights in place."""
 
     every: int
     measure: Callable[[], Measurement]

@@ -38,13 +38,8 @@ def test_quiet_still_says_what_a_stage_decides(capsys):
     assert capsys.readouterr().err == "starts from step 7\n"
 
 
-@pytest.fixture
-def terminal(capsys, monkeypatch):
+def test_a_terminal_gets_a_bar_for_each_stage(capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-
-
-@pytest.mark.usefixtures("terminal")
-def test_a_terminal_gets_a_bar_for_each_stage(capsys):
     feedback = TrainingBar()
     with feedback:
         for stage in ("one", "two"):
@@ -58,8 +53,8 @@ def test_a_terminal_gets_a_bar_for_each_stage(capsys):
     assert "\r\033[Ka line amid one\n" in shown
 
 
-@pytest.mark.usefixtures("terminal")
-def test_an_interrupted_bar_is_closed():
+def test_an_interrupted_bar_is_closed(monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     feedback = TrainingBar()
 
     def interrupted():

@@ -116,6 +116,11 @@ def test_accumulated_parts_equal_the_whole_batch(tmp_path, accumulate):
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
 
+def test_the_last_step_is_validated_whatever_the_interval(tmp_path):
+    train(ToyStage(stage_config(steps=5)), tmp_path, Validation(every=3, measure=lambda: Measurement({"psnr": 1.0})))
+    assert read_curves(tmp_path)["step"] == [3, 5]
+
+
 def test_every_step_is_told(tmp_path):
     told = []
     watch = Watch(on_step=lambda config, done, values: told.append((config.name, done, sorted(values))))

@@ -7,6 +7,7 @@ import torch
 from toy_training import InterruptedRunError, StopAt, ToyStage, stage_config
 
 from linearsr.errors import ConfigError
+from linearsr.training.distributed import Parallelism
 from linearsr.training.loop import train
 from linearsr.training.optimizers import build_optimizer
 
@@ -47,6 +48,11 @@ def test_came_resumes_to_the_bit(tmp_path):
     whole, parts = ((tmp_path / name / "checkpoint.safetensors").read_bytes() for name in ("whole", "parts"))
     assert whole == parts
     assert b"exp_avg_res_row" in whole
+
+
+def test_came_refuses_shares_of_a_matrix(tmp_path):
+    with pytest.raises(ConfigError, match="came cannot work on shares"):
+        train(ToyStage(stage_config(optimizer="came")), tmp_path, parallelism=Parallelism(mode="fsdp"))
 
 
 def test_missing_library_is_named_with_how_to_get_it(monkeypatch):
