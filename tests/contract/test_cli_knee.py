@@ -1,4 +1,5 @@
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,12 @@ def test_the_plot_is_a_picture(stage, values):
 def test_the_plot_refuses_an_unknown_format(stage, capsys):
     assert run(["knee", stage(RISE), "--plot", "knee.txt"]) == 1
     assert "cannot draw knee.txt" in capsys.readouterr().err
+
+
+def test_a_plot_without_matplotlib_tells_how_to_get_it(stage, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert run(["knee", stage(RISE), "--plot", "knee.png"]) == 1
+    assert "pip install 'linearsr[plots]'" in capsys.readouterr().err
 
 
 def test_a_folder_without_validation_is_an_error(tmp_path, capsys):
