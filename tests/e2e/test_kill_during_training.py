@@ -11,8 +11,8 @@ from toy_training import train_saving_every_step
 
 STEPS = 250
 KILLS = 20
-STEPS_ON_TWO = 250
-KILLS_ON_TWO = 5
+STEPS_ON_TWO = 150
+KILLS_ON_TWO = 4
 
 
 def start(run):
@@ -59,7 +59,7 @@ def test_two_ranks_killed_one_after_the_other_and_resumed_end_bit_identical(tmp_
         wait_for_progress(ranks[0], run, old)
         chance.shuffle(ranks)
         for rank in ranks:
-            time.sleep(chance.uniform(0, 0.02))
+            time.sleep(chance.uniform(0, 0.01))
             rank.kill()
         for rank in ranks:
             rank.join()
