@@ -1,4 +1,4 @@
-"""What two ranks find when they compare notes: each function runs on both, the main one in the test's own process."""
+"""What two ranks find when they compare notes: each function runs on both, one of them the test's own process."""
 
 from __future__ import annotations
 

@@ -73,13 +73,13 @@ def _as_rank(place: dict[str, str], work: Callable[..., None], arguments: tuple[
         work(*arguments)
 
 
-def run_as_main_rank(monkeypatch: pytest.MonkeyPatch, work: Callable[..., None], *arguments: object) -> None:
-    """Run ``work`` on two ranks, the main one being this very process."""
-    here, there = torchrun_environment(2)
-    other = SERVER.Process(target=_as_rank, args=(there, work, arguments))
+def run_as_rank(own: int, monkeypatch: pytest.MonkeyPatch, work: Callable[..., None], *arguments: object) -> None:
+    """Run ``work`` on two ranks, of which ``own`` is this very process."""
+    places = torchrun_environment(2)
+    other = SERVER.Process(target=_as_rank, args=(places[1 - own], work, arguments))
     other.start()
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)  # as in the other process
-    for name, value in here.items():
+    for name, value in places[own].items():
         monkeypatch.setenv(name, value)
     with distributed.joined():
         work(*arguments)

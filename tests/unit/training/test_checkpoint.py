@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from safetensors.torch import save
+from several_ranks import run_as_rank, save_again, two_stages
 from torch import nn
 from toy_training import ToyStage, stage_config
 
@@ -163,3 +164,12 @@ def test_leftovers_of_a_killed_save_are_cleared(tmp_path):
     (tmp_path / f".{FILE_NAME}.abc.part").write_bytes(b"torn")
     load_checkpoint(tmp_path, *fresh())
     assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
+
+
+def test_seen_from_the_second_rank_the_main_one_clears_and_writes(tmp_path, monkeypatch):
+    two_stages(str(tmp_path), "ddp", 1)
+    source, leftover = tmp_path / "second", tmp_path / "second" / f".{FILE_NAME}.abc.part"
+    leftover.write_bytes(b"torn")
+    run_as_rank(1, monkeypatch, save_again, str(source), str(tmp_path / "again"), "ddp")
+    assert (tmp_path / "again" / FILE_NAME).read_bytes() == (source / FILE_NAME).read_bytes()
+    assert not leftover.exists()

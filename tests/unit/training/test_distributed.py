@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.distributed as dist
 from rank_agreements import agree, average, compute_in_parts, leave_out_what_one_rank_cannot_use
-from several_ranks import run_as_main_rank
+from several_ranks import run_as_rank
 from small_models import randn, small_transformer
 from torch import nn
 from torch.distributed.tensor import DTensor
@@ -111,10 +111,11 @@ def test_convolutions_in_channels_last_can_be_shared_too(group_of_one):
 
 
 @pytest.mark.parametrize("work", [agree, average, leave_out_what_one_rank_cannot_use])
-def test_on_two_ranks(monkeypatch, work):
-    run_as_main_rank(monkeypatch, work)
+@pytest.mark.parametrize("own", [0, 1])
+def test_on_two_ranks(monkeypatch, work, own):
+    run_as_rank(own, monkeypatch, work)
 
 
 @pytest.mark.parametrize("mode", ["ddp", "fsdp"])
 def test_gradient_of_parts_on_two_ranks(monkeypatch, mode):
-    run_as_main_rank(monkeypatch, compute_in_parts, mode)
+    run_as_rank(0, monkeypatch, compute_in_parts, mode)
