@@ -4,6 +4,7 @@
 
 A column of ones appended to v makes S_v and s_1 one matrix, the summary. It is a plain sum over tokens: summaries of
 parts of an image add up to the summary of the whole. Sums run in float32 whatever the input's precision.
+What is written here is the reference; on a GPU, inference computes the same through Triton (``kernels.py``).
 
 Legend: B batch, N tokens, H heads, C channels per head, D = H C width.
 References: Katharopoulos et al., 2020 (arXiv:2006.16236); Xie et al., SANA, 2024 (arXiv:2410.10629).
@@ -15,20 +16,30 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from linearsr.models.kernel_choice import kernels_fit
+
 EPS = 1e-15
 """Added to the normaliser, so that a query whose features are all zero gives zero and not NaN."""
 
 
 def summarize(k_BHNC: Tensor, v_BHNC: Tensor) -> Tensor:
     """Return the (B, H, C, C+1) float32 summary of keys and values; summaries of disjoint token sets add up."""
+    if kernels_fit(k_BHNC, v_BHNC):
+        from linearsr.models import kernels
+
+        return kernels.summarize(k_BHNC, v_BHNC)
     k, v = F.relu(k_BHNC.float()), F.pad(v_BHNC.float(), (0, 1), value=1.0)
     return k.transpose(-1, -2) @ v
 
 
 def attend(q_BHNC: Tensor, summary_BHCE: Tensor) -> Tensor:
-    """Read a summary with queries: (B, H, N, C) and (B, H, C, C+1) -> (B, H, N, C) float32."""
+    """Read a summary with queries: (B, H, N, C) and (B, H, C, C+1) -> (B, H, N, C) in the dtype of the queries."""
+    if kernels_fit(q_BHNC):
+        from linearsr.models import kernels
+
+        return kernels.attend(q_BHNC, summary_BHCE)
     weighted = F.relu(q_BHNC.float()) @ summary_BHCE
-    return weighted[..., :-1] / (weighted[..., -1:] + EPS)
+    return (weighted[..., :-1] / (weighted[..., -1:] + EPS)).to(q_BHNC.dtype)
 
 
 def linear_attention(q_BHNC: Tensor, k_BHNC: Tensor, v_BHNC: Tensor) -> Tensor:
@@ -70,7 +81,7 @@ class LinearAttention(nn.Module):
         q = split_heads(self.q_norm(F.linear(x, self.qkv.weight[: x.shape[-1]])), self.heads)
         with _float32_sums(x):
             attended = attend(q, summary)
-        out: Tensor = self.out(merge_heads(attended.to(q.dtype)))
+        out: Tensor = self.out(merge_heads(attended))
         return out
 
 
