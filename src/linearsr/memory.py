@@ -17,13 +17,14 @@ AUTO_TILE = 96
 """Side of a square of LR pixels as large as an automatic strip on a CPU: its activations stay in the caches."""
 AUTO_TILE_ACCELERATOR = 1024
 """The same where memory is large and a short strip leaves most of the device idle."""
-TOKENS_PER_STRIP = 4096
+TOKENS_PER_STRIP = 1024
+"""As many as stay in the caches with what a block makes of them."""
 
-BASE_BYTES = 640_000_000
+BASE_BYTES = 700_000_000
 WHOLE_BYTES_PER_PIXEL = 2_200
-STRIP_BYTES_PER_PIXEL = 4_000
-WAITING_BYTES_PER_COLUMN = 64_000
-IMAGE_BYTES_PER_PIXEL = 40
+STRIP_BYTES_PER_PIXEL = 7_000
+WAITING_BYTES_PER_COLUMN = 110_000
+IMAGE_BYTES_PER_PIXEL = 30
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -95,19 +95,32 @@ class _DecoderRows:
                 waiting.put(x)
             if level == 0:
                 self._native.put(x)
-        x = _add(self._latents, x)
-        for (mix, up), waiting in zip(self._climb, self._finer, strict=True):
-            x = _add(waiting, up.push(mix.push(x, last=last), last=last))
-        if x is None:
+        for native, closing in self._climbed(0, _add(self._latents, x), last=last):
+            for part, ending in _parts(native, self._native_rows, last=closing):
+                update = _add(self._native, self._trunk.push(part, last=ending))
+                detail = self._tail.push(update, last=ending)
+                if detail is not None:
+                    yield detail.float()
+
+    def _climbed(self, level: int, x: Tensor | None, *, last: bool) -> Iterator[tuple[Tensor | None, bool]]:
+        """Take rows at 1/8, 1/4 or 1/2 of the LR side (level 0, 1, 2) up to native LR; yield them with "is last"."""
+        if level == len(self._climb):
+            yield x, last
             return
-        # A latent row of a wide image, or what the last push frees, can be more than a strip.
-        parts = torch.split(x, self._native_rows, dim=2)
-        for index, part in enumerate(parts):
-            closing = last and index == len(parts) - 1
-            update = _add(self._native, self._trunk.push(part, last=closing))
-            detail = self._tail.push(update, last=closing)
-            if detail is not None:
-                yield detail.float()
+        mix, up = self._climb[level]
+        for part, closing in _parts(x, self._native_rows * 2**level // LR_STRIDE, last=last):
+            climbed = up.push(mix.push(part, last=closing), last=closing)
+            yield from self._climbed(level + 1, _add(self._finer[level], climbed), last=closing)
+
+
+def _parts(x: Tensor | None, rows: int, *, last: bool) -> Iterator[tuple[Tensor | None, bool]]:
+    """Cut rows into parts of about a strip: a latent row of a wide image, or what the last push frees, can be more."""
+    if x is None:
+        yield None, last
+        return
+    parts = torch.split(x, max(1, rows), dim=2)
+    for index, part in enumerate(parts, start=1):
+        yield part, last and index == len(parts)
 
 
 def _add(waiting: RowQueue, x: Tensor | None) -> Tensor | None:
