@@ -175,14 +175,11 @@ class SRPipeline:
 
         def native_rows() -> Iterator[Tensor]:
             for hr in upscaling.rows(upscaling.sample_latent(generator, on_step_end)):
-                values = (hr[0].permute(1, 2, 0).cpu().numpy() + 1) / 2
-                samples = from_unit(values.mean(-1, keepdims=True) if picture.is_gray else values, depth)
-                yield torch.from_numpy(samples.view(np.uint8))
+                yield torch.from_numpy(_to_samples(hr, depth, is_gray=picture.is_gray).view(np.uint8))
 
         def rows() -> Iterator[Samples]:
-            resizer = RowResizer(native, (width, height))
+            resizer, done = RowResizer(native, (width, height)), 0
             alpha = AlphaRows(picture, depth, (width, height)) if has_alpha else None
-            done = 0
             for part in (peers or Alone()).collect(native_rows()):
                 done += len(part)
                 if on_rows is not None:
@@ -208,3 +205,9 @@ class SRPipeline:
         image = LRImage(((lr[0].permute(1, 2, 0) + 1) / 2).cpu().numpy(), self.device)
         upscaling = Upscaling(self.autoencoder, self.experts, image, request)
         return torch.cat(list(upscaling.rows(upscaling.sample_latent(generator, on_step_end))), 2)
+
+
+def _to_samples(hr: Tensor, depth: int, *, is_gray: bool) -> Samples:
+    """(1, 3, n, W) in [-1, 1] -> (n, W, 3) samples, or (n, W, 1) of the mean of the channels."""
+    values = (hr[0].permute(1, 2, 0).cpu().numpy() + 1) / 2
+    return from_unit(values.mean(-1, keepdims=True) if is_gray else values, depth)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from linearsr.devices import is_out_of_memory
 from linearsr.diffusion.sampler import StepCallback, noise, plan_timesteps, sample
-from linearsr.errors import DeviceError
+from linearsr.errors import DeviceError, InputError
 from linearsr.imaging.color import AdainFix, ColorFixRows, NoFix, WaveletFix
 from linearsr.imaging.picture import Samples, to_unit
 from linearsr.memory import StripPlan, plan_strips
@@ -69,7 +69,10 @@ class Upscaling:
         self._peers = peers
         self._device = next(experts.parameters()).device
         self._plan = plan_strips(lr.width, lr.height, request.tile, accelerator=self._device.type != "cpu")
-        self._band = (peers or Alone()).band(lr.grid[0])
+        try:
+            self._band = (peers or Alone()).band(lr.grid[0])
+        except ValueError as error:
+            raise InputError(str(error), remedy="upscale so small an image on one process") from error
 
     @torch.inference_mode()
     def sample_latent(self, generator: torch.Generator, on_step_end: StepCallback | None = None) -> Tensor:
@@ -87,9 +90,8 @@ class Upscaling:
         expert = self._experts.expert_at(t)
         z = z.to(expert.patch_in.weight.dtype)
         condition = expert.condition(z.new_full((1,), t))
-        return velocity_in_strips(
-            expert, z, condition, self._lr.read, rows=plan.transformer_rows, peers=self._peers
-        ).float()
+        rows = plan.transformer_rows
+        return velocity_in_strips(expert, z, condition, self._lr.read, rows=rows, peers=self._peers).float()
 
     def _fitting(self, compute: Callable[[StripPlan], T]) -> T:
         """Return what ``compute`` makes with the present plan, or with the first smaller one that fits."""

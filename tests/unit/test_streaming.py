@@ -9,7 +9,7 @@ from small_models import photo, small_pipeline
 
 import linearsr.models.decoding
 import linearsr.streaming
-from linearsr.errors import DeviceError
+from linearsr.errors import DeviceError, InputError
 from linearsr.imaging.picture import Picture
 from linearsr.request import UpscaleRequest
 from linearsr.streaming import LRImage
@@ -109,6 +109,15 @@ def test_another_error_is_not_taken_for_a_lack_of_memory(pipe, monkeypatch):
     monkeypatch.setattr(linearsr.streaming, "velocity_in_strips", broken)
     with pytest.raises(RuntimeError, match="a defect"):
         upscaled(pipe, 10, 10)
+
+
+def test_an_image_with_fewer_rows_than_processes_is_refused(pipe):
+    class TwentyProcesses:
+        def band(self, rows):
+            raise ValueError(f"an image of {rows} latent rows cannot be shared by 20 processes")
+
+    with pytest.raises(InputError, match=r"2 latent rows cannot be shared by 20 .*one process"):
+        pipe.stream(Picture(color=photo(10, 10)), UpscaleRequest(), peers=TwentyProcesses())
 
 
 def test_no_grad_mode_leaks_out_of_an_unfinished_stream(pipe):
