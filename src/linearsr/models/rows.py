@@ -8,6 +8,7 @@ depth costs no recomputation and its memory does not grow with the height of the
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Protocol
 
@@ -44,12 +45,12 @@ def row_stream(module: nn.Module) -> RowStream:
     raise TypeError(f"{type(module).__name__} cannot be computed row by row")
 
 
-class Streamable(nn.Module):
+class Streamable(nn.Module, ABC):
     """A module that knows its own row stream."""
 
+    @abstractmethod
     def stream(self) -> RowStream:
         """Return a fresh stream that computes what ``forward`` computes."""
-        raise NotImplementedError
 
 
 def join_rows(*parts: Tensor | None) -> Tensor:
