@@ -9,29 +9,12 @@ import signal
 import time
 
 import pytest
-import torch
+from all_stages import train_all
 from training_photos import write_shards
-
-from linearsr.cli.main import run as linearsr
 
 STAGES = {"autoencoder": 6, "flow": 10, "experts": 4, "polish": 6, "sft": 6}
 """Steps of each, saved after every second and validated, but for the autoencoder, after every fifth."""
 KILLS = 10
-
-
-def train_all(photos, perceptual, run, stages):
-    """Run the commands of some stages one after the other, in a process of its own."""
-    from dataclasses import replace
-    from unittest.mock import patch
-
-    from linearsr.training import presets
-
-    torch.set_num_threads(1)
-    often = presets.ci().with_stages(lambda stage: replace(stage, save_every=2, log_every=1))
-    shared = [f"--run={run}", f"--photos={photos}", f"--perceptual={perceptual}", "--preset=ci", "--device=cpu"]
-    with patch.object(presets, "ci", lambda: often):
-        for stage, steps in stages.items():
-            assert linearsr(["train", stage, *shared, f"--steps={steps}", "--quiet"]) == 0
 
 
 @pytest.fixture(scope="module")
@@ -65,17 +48,18 @@ def saves_of(run):
 
 
 def kill_after_saves(process, run, count, delay):
-    """Kill the process some time after its next ``count`` saves; return where it was."""
+    """Kill the process some time after its next ``count`` saves; return where it was, or None if it was done before."""
     known, deadline = saves_of(run), time.monotonic() + 120
     seen = set()
-    while len(seen) < count:
-        assert process.is_alive()
+    while len(seen) < count and process.is_alive():
         assert time.monotonic() < deadline
         time.sleep(0.002)
         seen |= saves_of(run) - known
     time.sleep(delay)
     process.kill()
     process.join()
+    if process.exitcode == 0:
+        return None
     assert process.exitcode == -signal.SIGKILL
     return max(saves_of(run), key=lambda save: save[1])[0].parent
 
@@ -91,11 +75,14 @@ def files_of(run):
 
 def test_killed_across_all_stages_and_resumed_ends_bit_identical(start, tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    chance, interrupted = random.Random(0), set()
+    chance, interrupted = random.Random(0), []
     for _ in range(KILLS):
-        saves, delay = chance.randint(1, 3), chance.uniform(0, 0.3)
-        interrupted.add(kill_after_saves(start(killed), killed, saves, delay).relative_to(killed).parts[0])
-    assert len(interrupted) >= 3
+        place = kill_after_saves(start(killed), killed, chance.randint(1, 2), chance.uniform(0, 0.1))
+        if place is None:  # on a fast machine the whole run may end between two looks
+            break
+        interrupted.append(place.relative_to(killed).parts[0])
+    assert len(interrupted) >= KILLS // 2
+    assert len(set(interrupted)) >= 3
     finish(start, killed)
     finish(start, whole)
     expected, found = files_of(whole), files_of(killed)
