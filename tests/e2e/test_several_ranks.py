@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import math
-import hashlib
 import os
 import signal
 import subprocess
