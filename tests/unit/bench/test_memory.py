@@ -21,11 +21,11 @@ def test_a_system_without_resource_gives_zero(monkeypatch):
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux can start a new peak")
 def test_the_peak_of_work_is_what_it_held_at_once():
     def work():
-        for _ in range(3):
-            torch.ones(25_000_000)  # 100 MB, given back each time
+        for _ in range(10):
+            torch.ones(25_000_000)  # 100 MB, given back each time: 1 GB in all
 
-    assert 95e6 <= peak_of(work, CPU) <= 160e6
-    assert peak_of(lambda: None, CPU) < 10e6
+    assert 95e6 <= peak_of(work, CPU) <= 400e6  # some kernels count pages as resident a moment after they were freed
+    assert peak_of(lambda: None, CPU) < 60e6
 
 
 def test_where_the_system_cannot_tell_the_work_is_done_all_the_same(monkeypatch, tmp_path):
