@@ -53,18 +53,22 @@ def _float32_sums(x: Tensor) -> torch.autocast:
     return torch.autocast(x.device.type, enabled=False)
 
 
+QK_NORM_EPS = 1e-6
+"""Epsilon of the RMS norm of queries and keys, where a configuration names no other."""
+
+
 class LinearAttention(nn.Module):
     """Multi-head ReLU linear self-attention with RMS-normalised queries and keys. (B, N, D) -> (B, N, D).
 
     ``forward`` is ``read(x, summarize(x))``; of an image in parts, all are summarized first, then each reads the sum.
     """
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, qk_norm_eps: float | None = QK_NORM_EPS) -> None:
         super().__init__()
         self.heads = heads
         self.qkv = nn.Linear(width, 3 * width, bias=False)
-        self.q_norm = nn.RMSNorm(width, eps=1e-6)
-        self.k_norm = nn.RMSNorm(width, eps=1e-6)
+        self.q_norm = _qk_norm(width, qk_norm_eps)
+        self.k_norm = _qk_norm(width, qk_norm_eps)
         self.out = nn.Linear(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -91,13 +95,13 @@ class CrossAttention(nn.Module):
     L is small (tags, not captions), so this too is linear in the number of image tokens.
     """
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, qk_norm_eps: float | None = QK_NORM_EPS) -> None:
         super().__init__()
         self.heads = heads
         self.q = nn.Linear(width, width)
         self.kv = nn.Linear(width, 2 * width)
-        self.q_norm = nn.RMSNorm(width, eps=1e-6)
-        self.k_norm = nn.RMSNorm(width, eps=1e-6)
+        self.q_norm = _qk_norm(width, qk_norm_eps)
+        self.k_norm = _qk_norm(width, qk_norm_eps)
         self.out = nn.Linear(width, width)
 
     def forward(self, x: Tensor, guidance: Tensor, mask_BL: Tensor | None = None) -> Tensor:
@@ -106,6 +110,11 @@ class CrossAttention(nn.Module):
         mask = None if mask_BL is None else mask_BL[:, None, None, :]
         out: Tensor = self.out(merge_heads(F.scaled_dot_product_attention(q, k, v, attn_mask=mask)))
         return out
+
+
+def _qk_norm(width: int, eps: float | None) -> nn.Module:
+    """RMS norm across all heads; without an epsilon there is none."""
+    return nn.Identity() if eps is None else nn.RMSNorm(width, eps=eps)
 
 
 def split_heads(x_BND: Tensor, heads: int) -> Tensor:

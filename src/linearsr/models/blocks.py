@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from linearsr.models.attention import CrossAttention, LinearAttention
+from linearsr.models.attention import QK_NORM_EPS, CrossAttention, LinearAttention
 from linearsr.models.conditioning import Condition
 
 Grid = tuple[int, int]
@@ -50,13 +50,24 @@ class MixFFN(nn.Module):
 
 
 class LinearBlock(nn.Module):
-    """One transformer block: tokens (B, N, D) of a grid, and what they are told -> (B, N, D)."""
+    """One transformer block: tokens (B, N, D) of a grid, and what they are told -> (B, N, D).
 
-    def __init__(self, width: int, heads: int, ratio: float) -> None:
+    ``cross_heads`` is the number of heads of cross-attention, by default as many as of self-attention.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        ratio: float,
+        *,
+        cross_heads: int | None = None,
+        qk_norm_eps: float | None = QK_NORM_EPS,
+    ) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(width, elementwise_affine=False, eps=1e-6)
-        self.attention = LinearAttention(width, heads)
-        self.cross_attention = CrossAttention(width, heads)
+        self.attention = LinearAttention(width, heads, qk_norm_eps)
+        self.cross_attention = CrossAttention(width, cross_heads or heads, qk_norm_eps)
         self.norm2 = nn.LayerNorm(width, elementwise_affine=False, eps=1e-6)
         self.ffn = MixFFN(width, ratio)
         self.modulation = nn.Parameter(torch.randn(6, width) / width**0.5)

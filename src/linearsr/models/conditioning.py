@@ -64,15 +64,17 @@ class LREncoder(nn.Module):
 class GuidanceEmbedding(nn.Module):
     """Projects text-encoder states to the transformer's width; without tags, one learned null token stands in.
 
-    (B, L, G) or None -> (B, L, D) or (B, 1, D).
+    (B, L, G) or None -> (B, L, D) or (B, 1, D). ``normed`` is SANA's form: GELU, and an RMS norm of what comes out.
     """
 
-    def __init__(self, guidance_width: int, width: int) -> None:
+    def __init__(self, guidance_width: int, width: int, *, normed: bool = False) -> None:
         super().__init__()
         self.null_token = nn.Parameter(torch.randn(1, 1, guidance_width) / guidance_width**0.5)
-        self.mlp = nn.Sequential(nn.Linear(guidance_width, width), nn.SiLU(), nn.Linear(width, width))
+        activation = nn.GELU(approximate="tanh") if normed else nn.SiLU()
+        self.mlp = nn.Sequential(nn.Linear(guidance_width, width), activation, nn.Linear(width, width))
+        self.norm = nn.RMSNorm(width, eps=1e-5) if normed else nn.Identity()
 
     def forward(self, tokens: Tensor | None, batch: int) -> Tensor:
         states = self.null_token.expand(batch, -1, -1) if tokens is None else tokens
-        embedded: Tensor = self.mlp(states)
+        embedded: Tensor = self.norm(self.mlp(states))
         return embedded

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from linearsr.models.attention import QK_NORM_EPS
 from linearsr.models.blocks import LinearBlock, modulate
 from linearsr.models.conditioning import Condition, GuidanceEmbedding, LREncoder, TimestepEmbedding
 from linearsr.models.configs import check_positive
@@ -21,7 +22,11 @@ from linearsr.models.configs import check_positive
 
 @dataclass(frozen=True, kw_only=True)
 class TransformerConfig:
-    """Geometry of one transformer; the defaults are the tiny one."""
+    """Geometry of one transformer; the defaults are the tiny one, :mod:`linearsr.models.sana` has the large ones.
+
+    ``cross_heads`` are the heads of cross-attention, None as many as ``heads``. ``qk_norm_eps`` is the epsilon of the
+    RMS norm of queries and keys, None no norm. ``guidance_norm`` is SANA's guidance embedding, with a norm at its end.
+    """
 
     latent_channels: int = 32
     lr_channels: int = 96
@@ -30,12 +35,19 @@ class TransformerConfig:
     heads: int = 8
     mlp_ratio: float = 2.5
     guidance_width: int = 384
+    cross_heads: int | None = None
+    qk_norm_eps: float | None = QK_NORM_EPS
+    guidance_norm: bool = False
 
     def __post_init__(self) -> None:
         names = ("latent_channels", "lr_channels", "width", "depth", "heads", "mlp_ratio", "guidance_width")
         check_positive(self, *names)
         if self.width % self.heads:
             raise ValueError(f"width {self.width} must be a multiple of heads {self.heads}")
+        if self.cross_heads is not None and (self.cross_heads < 1 or self.width % self.cross_heads):
+            raise ValueError(f"width {self.width} must be a multiple of cross_heads {self.cross_heads}")
+        if self.qk_norm_eps is not None and self.qk_norm_eps <= 0:
+            raise ValueError(f"qk_norm_eps must be positive, or None for no norm, not {self.qk_norm_eps}")
 
 
 class LinearTransformer(nn.Module):
@@ -49,8 +61,17 @@ class LinearTransformer(nn.Module):
         self.patch_in = nn.Linear(config.latent_channels + config.lr_channels, width)
         self.time = TimestepEmbedding(width)
         self.time_modulation = nn.Sequential(nn.SiLU(), nn.Linear(width, 6 * width))
-        self.guidance = GuidanceEmbedding(config.guidance_width, width)
-        self.blocks = nn.ModuleList(LinearBlock(width, config.heads, config.mlp_ratio) for _ in range(config.depth))
+        self.guidance = GuidanceEmbedding(config.guidance_width, width, normed=config.guidance_norm)
+        self.blocks = nn.ModuleList(
+            LinearBlock(
+                width,
+                config.heads,
+                config.mlp_ratio,
+                cross_heads=config.cross_heads,
+                qk_norm_eps=config.qk_norm_eps,
+            )
+            for _ in range(config.depth)
+        )
         self.norm_out = nn.LayerNorm(width, elementwise_affine=False, eps=1e-6)
         self.modulation_out = nn.Parameter(torch.randn(2, width) / width**0.5)
         self.patch_out = nn.Linear(width, config.latent_channels)

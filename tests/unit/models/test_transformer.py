@@ -78,3 +78,14 @@ def test_sinusoids_tell_timesteps_apart():
 def test_width_that_the_heads_do_not_divide_is_named():
     with pytest.raises(ValueError, match="width 10 must be a multiple of heads 4"):
         TransformerConfig(width=10, heads=4)
+
+
+@pytest.mark.parametrize("cross_heads", [0, 4])
+def test_width_that_the_heads_of_cross_attention_do_not_divide_is_named(cross_heads):
+    with pytest.raises(ValueError, match=f"width 10 must be a multiple of cross_heads {cross_heads}"):
+        TransformerConfig(width=10, heads=2, cross_heads=cross_heads)
+
+
+def test_epsilon_of_the_norm_of_queries_and_keys_is_positive_or_none():
+    with pytest.raises(ValueError, match="qk_norm_eps must be positive, or None for no norm, not 0"):
+        TransformerConfig(qk_norm_eps=0)
