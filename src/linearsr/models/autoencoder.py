@@ -185,6 +185,14 @@ def enlarge(lr: Tensor) -> Tensor:
     return F.interpolate(lr.float(), scale_factor=SCALE, mode="bicubic", align_corners=False)
 
 
+def receptive_radius(config: AutoencoderConfig) -> int:
+    """Upper bound of the decoder's reach, in latent cells."""
+    # Per level, at strides 2 to 8 of LR pixels: strided convolution 2, its block 2, mixing block 2, climbing 1.
+    levels = sum(stride * (2 + 2 + 2 + 1) for stride in (2, 4, 8))
+    native = 1 + 2 * config.depth + 4
+    return -(-(levels + native) // LR_STRIDE)
+
+
 class Autoencoder(nn.Module):
     """Encoder and LR-conditioned decoder."""
 

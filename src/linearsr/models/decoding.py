@@ -13,7 +13,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from linearsr.models.autoencoder import LR_STRIDE, SCALE, AutoencoderConfig, Decoder, enlarge
+from linearsr.models.autoencoder import LR_STRIDE, SCALE, Decoder, enlarge, receptive_radius
+from linearsr.models.deep import DeepDecoder
 from linearsr.models.rows import ReadRows, RowQueue, row_stream
 
 _BICUBIC_REACH = 2
@@ -21,7 +22,13 @@ _BICUBIC_REACH = 2
 
 
 def decode_rows(
-    decoder: Decoder, latent: Tensor, read_lr: ReadRows, *, rows: int, start: int = 0, stop: int | None = None
+    decoder: Decoder | DeepDecoder,
+    latent: Tensor,
+    read_lr: ReadRows,
+    *,
+    rows: int,
+    start: int = 0,
+    stop: int | None = None,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield the detail and the enlarged LR image, whose sum is the HR image, from top to bottom.
 
@@ -41,6 +48,9 @@ def decode_rows(
         lr = read_lr(0, height * LR_STRIDE)
         yield decoder.detail(latent, lr), enlarge(lr)
         return
+    if isinstance(decoder, DeepDecoder):
+        yield from decoder.rows(latent, read_lr, rows=rows, start=start, stop=stop)
+        return
     halo = receptive_radius(decoder.config)
     first, end = max(0, start - halo), min(height, stop + halo)
     up = LR_STRIDE * SCALE
@@ -55,14 +65,6 @@ def decode_rows(
                 source = _enlarged(read_lr, low, high, height * LR_STRIDE)
                 yield detail[:, :, low - row : high - row], source
             row += detail.shape[2]
-
-
-def receptive_radius(config: AutoencoderConfig) -> int:
-    """Upper bound of the decoder's reach, in latent cells."""
-    # Per level, at strides 2 to 8 of LR pixels: strided convolution 2, its block 2, mixing block 2, climbing 1.
-    levels = sum(stride * (2 + 2 + 2 + 1) for stride in (2, 4, 8))
-    native = 1 + 2 * config.depth + 4
-    return -(-(levels + native) // LR_STRIDE)
 
 
 def _enlarged(read_lr: ReadRows, low: int, high: int, height: int) -> Tensor:
