@@ -15,9 +15,17 @@ from linearsr.diffusion.flow import TimestepDensity
 from linearsr.models.autoencoder import Autoencoder
 from linearsr.training.config import StageConfig
 from linearsr.training.objective import ImageLoss, ImageLossWeights
-from linearsr.training.stages import AutoencoderStage, BaseStage, FlowStage, LatentMix, PolishStage, Stage
+from linearsr.training.stages import (
+    AutoencoderStage,
+    BaseStage,
+    FidelityStage,
+    FlowStage,
+    LatentMix,
+    PolishStage,
+    Stage,
+)
 
-NAMES = ("base", "autoencoder", "flow", "expert", "polish")
+NAMES = ("base", "autoencoder", "flow", "expert", "polish", "fidelity")
 LOSS = ImageLossWeights(l1=1.0, lpips=0.2, adversarial=0.05)
 
 
@@ -44,6 +52,8 @@ def small_stage(
         return AutoencoderStage(config, _autoencoder(), pool, loss, LatentMix(intact=0.4, noised=0.3))
     if name == "polish":
         return PolishStage(config, _autoencoder(), small_experts(), pool, loss)
+    if name == "fidelity":
+        return FidelityStage(config, _autoencoder(), small_experts(), pool, loss)
     density = TimestepDensity() if name == "flow" else TimestepDensity(low=0.223, high=0.875)
     return FlowStage(config, small_transformer(), _autoencoder(), pool, density)
 

@@ -13,7 +13,7 @@ import json
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from safetensors import SafetensorError
@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from linearsr.catalog import EMBEDDED, embedded_folder
 from linearsr.errors import InputError, ModelError
 from linearsr.imaging.atomic import write_atomically
-from linearsr.models.autoencoder import Autoencoder, AutoencoderConfig
+from linearsr.models.autoencoder import Autoencoder, AutoencoderConfig, Decoder
 from linearsr.models.configs import config_from_dict
 from linearsr.models.experts import ExpertsConfig, ExpertTransformer
 from linearsr.models.transformer import TransformerConfig
@@ -32,19 +32,25 @@ INDEX_NAME = "model_index.json"
 FORMAT_VERSION = 1
 SCALE_SUFFIX = "#scale"
 Storage = Literal["float32", "bfloat16", "int8"]
-EXACT: dict[str, Storage] = {"autoencoder": "float32", "experts": "float32"}
-COMPACT: dict[str, Storage] = {"autoencoder": "bfloat16", "experts": "int8"}
+EXACT: dict[str, Storage] = {"autoencoder": "float32", "experts": "float32", "faithful": "float32"}
+COMPACT: dict[str, Storage] = {"autoencoder": "bfloat16", "experts": "int8", "faithful": "bfloat16"}
 """How the parts of a shipped model are stored."""
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelParts:
-    """The networks of one model, in float32."""
+    """The networks of one model, in float32; ``faithful`` is the decoder at the far end of the fidelity knob."""
 
     name: str
     autoencoder: Autoencoder
     experts: ExpertTransformer
+    faithful: Decoder | None = None
+
+    def modules(self) -> dict[str, nn.Module]:
+        """The networks that there are, by the names of their files."""
+        modules = {"autoencoder": self.autoencoder, "experts": self.experts, "faithful": self.faithful}
+        return {name: module for name, module in modules.items() if module is not None}
 
 
 def find_model(model: str | Path) -> Path:
@@ -74,12 +80,15 @@ def load_model(folder: Path) -> ModelParts:
     """
     index = _read_index(folder)
     try:
-        autoencoder = Autoencoder(config_from_dict(AutoencoderConfig, index["autoencoder"]))
+        autoencoder = _build_autoencoder(index["autoencoder"])
         transformer = config_from_dict(TransformerConfig, index["transformer"])
         experts = ExpertTransformer(config_from_dict(ExpertsConfig, index["experts"]), transformer)
-        for file, module in (("autoencoder", autoencoder), ("experts", experts)):
+        faithful = Decoder(autoencoder.config) if "faithful" in index["files"] else None
+        parts = ModelParts(name=str(index["name"]), autoencoder=autoencoder, experts=experts, faithful=faithful)
+        for file, module in parts.modules().items():
             module.load_state_dict(_read_weights(folder / f"{file}.safetensors", index["files"][file]["sha256"]))
-        return ModelParts(name=str(index["name"]), autoencoder=autoencoder.eval(), experts=experts.eval())
+            module.eval()
+        return parts
     except KeyError as error:
         raise ModelError(f"{folder / INDEX_NAME} lacks {error}", remedy="download the model again") from error
     except (TypeError, ValueError, RuntimeError) as error:
@@ -87,10 +96,9 @@ def load_model(folder: Path) -> ModelParts:
 
 
 def save_model(parts: ModelParts, folder: Path, *, storage: dict[str, Storage]) -> None:
-    """Write a model folder; ``storage`` maps "autoencoder" and "experts" to how they are stored. Index goes last."""
-    modules: dict[str, nn.Module] = {"autoencoder": parts.autoencoder, "experts": parts.experts}
+    """Write a model folder; ``storage`` maps the names of its files to how they are stored. The index goes last."""
     files = {}
-    for name, module in modules.items():
+    for name, module in parts.modules().items():
         payload = save(pack(module.state_dict(), storage[name]))
         write_atomically(folder / f"{name}.safetensors", payload, overwrite=True)
         files[name] = {
@@ -135,6 +143,15 @@ def unpack(stored: dict[str, Tensor]) -> dict[str, Tensor]:
         scale = stored.get(name + SCALE_SUFFIX)
         weights[name] = value.float() if scale is None else value.float() * scale.view(-1, *(1,) * (value.ndim - 1))
     return weights
+
+
+def _build_autoencoder(settings: dict[str, Any]) -> Autoencoder:
+    """Our own autoencoder, or a DC-AE, told by its having a network of diffusers'."""
+    if "network" in settings:
+        from linearsr.dc_ae import dc_ae
+
+        return cast(Autoencoder, dc_ae(settings["network"]))
+    return Autoencoder(config_from_dict(AutoencoderConfig, settings))
 
 
 def _read_index(folder: Path) -> dict[str, Any]:

@@ -25,8 +25,9 @@ from linearsr.imaging.picture import Picture, Samples, from_unit, to_unit
 from linearsr.imaging.resize import AlphaRows, RowResizer
 from linearsr.imaging.strips import Strips
 from linearsr.memory import AUTO_TILE
-from linearsr.models.autoencoder import SCALE, Autoencoder
+from linearsr.models.autoencoder import SCALE, Autoencoder, Decoder
 from linearsr.models.experts import ExpertTransformer
+from linearsr.models.fidelity import blend
 from linearsr.models.peers import Alone, Peers
 from linearsr.request import UpscaleRequest
 from linearsr.streaming import LRImage, Upscaling
@@ -48,15 +49,27 @@ class SROutput:
 
 
 class SRPipeline:
-    """Super-resolution by four experts and an LR-conditioned decoder."""
+    """Super-resolution by four experts and an LR-conditioned decoder.
 
-    def __init__(self, autoencoder: Autoencoder, experts: ExpertTransformer, *, name: str = "custom") -> None:
+    ``faithful`` is the decoder at the far end of the fidelity knob; without it, only a fidelity of 0 can be asked for.
+    """
+
+    def __init__(
+        self,
+        autoencoder: Autoencoder,
+        experts: ExpertTransformer,
+        faithful: Decoder | None = None,
+        *,
+        name: str = "custom",
+    ) -> None:
         self.autoencoder = autoencoder.eval()
         self.experts = experts.eval()
+        self.faithful = None if faithful is None else faithful.eval()
         self.name = name
         self.device = torch.device("cpu")
         self.dtype = torch.float32
         self._tile: int | None = None
+        self._blended: tuple[float, Decoder] | None = None
 
     @classmethod
     def from_pretrained(
@@ -69,7 +82,7 @@ class SRPipeline:
         """
         target = choose_device(device)
         parts = load_model(find_model(model))
-        pipeline = cls(parts.autoencoder, parts.experts, name=parts.name)
+        pipeline = cls(parts.autoencoder, parts.experts, parts.faithful, name=parts.name)
         return pipeline.to(target, choose_precision(precision, target))
 
     def save_pretrained(self, folder: str | Path, *, compact: bool = False) -> None:
@@ -78,16 +91,35 @@ class SRPipeline:
         By default nothing is rounded; ``compact`` stores the autoencoder as bfloat16 and the experts as int8, a quarter
         of the size (docs/decisions/0003-tiny.md).
         """
-        parts = ModelParts(name=self.name, autoencoder=self.autoencoder, experts=self.experts)
+        parts = ModelParts(name=self.name, autoencoder=self.autoencoder, experts=self.experts, faithful=self.faithful)
         save_model(parts, Path(folder), storage=COMPACT if compact else EXACT)
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> SRPipeline:
         """Move to a device and, if given, a precision. Returns the pipeline itself."""
         self.device, self.dtype = torch.device(device), dtype or self.dtype
-        for module in (self.autoencoder, self.experts):
-            module.to(self.device, self.dtype)
-            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._blended = None
+        for module in (self.autoencoder, self.experts, self.faithful):
+            if module is not None:
+                module.to(self.device, self.dtype)
+                module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return self
+
+    def decoder(self, fidelity: float) -> Decoder:
+        """Return the decoder at ``fidelity``, 0 for the most detail and 1 for the least distance to the photo.
+
+        Raises:
+            InputError: if the model has none but that of 0.
+        """
+        if fidelity == 0:
+            return self.autoencoder.decoder
+        if self.faithful is None:
+            raise InputError(
+                f"the model {self.name} has no decoder for a fidelity of {fidelity}",
+                remedy="leave fidelity at 0, or train one with linearsr train fidelity",
+            )
+        if self._blended is None or self._blended[0] != fidelity:
+            self._blended = fidelity, blend(self.autoencoder.decoder, self.faithful, fidelity)
+        return self._blended[1]
 
     def enable_tiling(self, tile: int | None = AUTO_TILE) -> None:
         """Work in strips of ``tile`` x ``tile`` LR pixels: 0 never cuts, None goes by size. The result is the same."""
@@ -99,6 +131,7 @@ class SRPipeline:
         *,
         scale: float = 4.0,
         num_inference_steps: int = 4,
+        fidelity: float = 0.0,
         generator: torch.Generator | None = None,
         output_type: OutputType = "pil",
         callback_on_step_end: StepCallback | None = None,
@@ -109,13 +142,14 @@ class SRPipeline:
             image: PIL image, (H, W, 3) array or (3, H, W) tensor; arrays are uint8, uint16, or float in [0, 1].
             scale: enlargement; 4 is native, others are reached from there with a Lanczos filter.
             num_inference_steps: sampling steps (NFE); 4 gives each expert one.
+            fidelity: from 0, the most detail, to 1, the closest to the photo.
             generator: source of the noise. Without one every image gets seed 0, whatever its company.
             output_type: "pil", "np" (H, W, 3) float in [0, 1], or "pt" (3, H, W) float in [0, 1].
             callback_on_step_end: called as (step, timestep reached, latent) after every step.
         """
         if output_type not in ("pil", "np", "pt"):
             raise InputError(f"output_type {output_type!r} is unknown", remedy='use "pil", "np" or "pt"')
-        request = UpscaleRequest(scale=scale, steps=num_inference_steps, tile=self._tile)
+        request = UpscaleRequest(scale=scale, steps=num_inference_steps, fidelity=fidelity, tile=self._tile)
         images = image if isinstance(image, Sequence) else [image]
         results = [
             self.upscale(to_picture(item), request, generator=generator, on_step_end=callback_on_step_end)
@@ -171,7 +205,8 @@ class SRPipeline:
         depth = picture.depth if request.depth == "auto" else int(request.depth)
         generator = generator or torch.Generator().manual_seed(request.seed)
 
-        upscaling = Upscaling(self.autoencoder, self.experts, LRImage(picture.color, self.device), request, peers)
+        decoder = self.decoder(request.fidelity)
+        upscaling = Upscaling(decoder, self.experts, LRImage(picture.color, self.device), request, peers)
 
         def native_rows() -> Iterator[Tensor]:
             for hr in upscaling.rows(upscaling.sample_latent(generator, on_step_end)):
@@ -203,7 +238,7 @@ class SRPipeline:
     ) -> Tensor:
         """(1, 3, h, w) in [-1, 1] -> (1, 3, 4h, 4w) float32, at the native scale."""
         image = LRImage(((lr[0].permute(1, 2, 0) + 1) / 2).cpu().numpy(), self.device)
-        upscaling = Upscaling(self.autoencoder, self.experts, image, request)
+        upscaling = Upscaling(self.decoder(request.fidelity), self.experts, image, request)
         return torch.cat(list(upscaling.rows(upscaling.sample_latent(generator, on_step_end))), 2)
 
 

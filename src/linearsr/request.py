@@ -21,8 +21,9 @@ class UpscaleRequest:
     """How to upscale one image.
 
     The model enlarges by 4; any other ``scale``, ``width``, ``height`` or ``max_side`` is reached from there with a
-    Lanczos filter. ``tile`` is in LR pixels: None decides by size, 0 never tiles. Every image draws its noise from its
-    own generator seeded with ``seed``, so neither order nor company changes it.
+    Lanczos filter. ``fidelity`` goes from 0, the most detail, to 1, the closest to the photo. ``tile`` is in LR pixels:
+    None decides by size, 0 never tiles. Every image draws its noise from its own generator seeded with ``seed``, so
+    neither order nor company changes it.
     """
 
     scale: float = float(NATIVE_SCALE)
@@ -31,6 +32,7 @@ class UpscaleRequest:
     max_side: int | None = None
     steps: int = 4
     solver: Solver = "euler"
+    fidelity: float = 0.0
     seed: int = 0
     color_fix: ColorFix = "wavelet"
     tile: int | None = None
@@ -41,6 +43,7 @@ class UpscaleRequest:
     def __post_init__(self) -> None:
         _between("scale", self.scale, 0.05, 64, numbers.Real)
         _between("steps", self.steps, 1, 1000)
+        _between("fidelity", self.fidelity, 0, 1, numbers.Real)
         _between("seed", self.seed, 0, 2**63 - 1)
         for name in ("width", "height", "max_side"):
             if getattr(self, name) is not None:

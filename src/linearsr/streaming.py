@@ -20,7 +20,7 @@ from linearsr.errors import DeviceError, InputError
 from linearsr.imaging.color import AdainFix, ColorFixRows, NoFix, WaveletFix
 from linearsr.imaging.picture import Samples, to_unit
 from linearsr.memory import StripPlan, plan_strips
-from linearsr.models.autoencoder import LR_STRIDE, SCALE, Autoencoder
+from linearsr.models.autoencoder import LR_STRIDE, SCALE, Decoder
 from linearsr.models.decoding import decode_rows
 from linearsr.models.experts import ExpertTransformer
 from linearsr.models.peers import Alone, Peers
@@ -58,14 +58,14 @@ class Upscaling:
 
     def __init__(
         self,
-        autoencoder: Autoencoder,
+        decoder: Decoder,
         experts: ExpertTransformer,
         lr: LRImage,
         request: UpscaleRequest,
         peers: Peers | None = None,
     ) -> None:
         """``peers`` are the processes that share the image; every one makes the rows of its own band."""
-        self._autoencoder, self._experts, self._lr, self._request = autoencoder, experts, lr, request
+        self._decoder, self._experts, self._lr, self._request = decoder, experts, lr, request
         self._peers = peers
         self._device = next(experts.parameters()).device
         self._plan = plan_strips(lr.width, lr.height, request.tile, accelerator=self._device.type != "cpu")
@@ -77,7 +77,7 @@ class Upscaling:
     @torch.inference_mode()
     def sample_latent(self, generator: torch.Generator, on_step_end: StepCallback | None = None) -> Tensor:
         """Draw noise and follow the experts' velocity to a latent, (1, C, H, W) float32."""
-        shape = (1, self._autoencoder.config.latent_channels, *self._lr.grid)
+        shape = (1, self._decoder.config.latent_channels, *self._lr.grid)
         timesteps = plan_timesteps(self._request.steps, self._experts.config.boundaries)
         z1 = noise(shape, generator).to(self._device)
 
@@ -149,7 +149,7 @@ class Upscaling:
 
     def _decoded(self, latent: Tensor, start: int, stop: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield what ``decode_rows`` does, going on in shorter strips where memory runs out."""
-        decoder, read = self._autoencoder.decoder, self._lr.read
+        decoder, read = self._decoder, self._lr.read
         done = start * UP
         while True:
             cell, again = divmod(done, UP)

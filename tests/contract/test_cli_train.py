@@ -12,7 +12,7 @@ from training_photos import write_shards
 
 from linearsr.cli.main import run as linearsr
 
-STAGES = ("autoencoder", "flow", "experts", "polish", "sft")
+STAGES = ("autoencoder", "flow", "experts", "polish", "sft", "fidelity")
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +72,14 @@ def test_export_takes_the_stage_it_is_told(finished, tmp_path, stage):
     assert linearsr(["train", "export", *options]) == 0
     files = json.loads((tmp_path / "model_index.json").read_text())["files"]
     assert files["experts"]["storage"] == "int8"
+
+
+def test_export_brings_the_decoder_of_fidelity_if_there_is_one(finished, tmp_path):
+    unfinished = tmp_path / "without"
+    shutil.copytree(finished, unfinished, ignore=shutil.ignore_patterns("fidelity"))
+    for run, expected in ((finished, {"autoencoder", "experts", "faithful"}), (unfinished, {"autoencoder", "experts"})):
+        assert linearsr(["train", "export", "--run", str(run), "-o", str(tmp_path / "model")]) == 0
+        assert json.loads((tmp_path / "model/model_index.json").read_text())["files"].keys() == expected
 
 
 def test_export_refuses_a_stage_without_experts_and_one_that_is_not_there(finished, tmp_path, capsys):
@@ -142,9 +150,11 @@ def test_each_split_has_its_own_folder_and_experts(train, after_flow, split, cou
 
 
 def test_a_stage_whose_predecessor_is_missing_names_the_command(train, tmp_path, capsys):
-    for stage, before in zip(STAGES[1:], STAGES, strict=False):
+    for stage, before in zip(STAGES[1:-1], STAGES, strict=False):
         assert train(stage, tmp_path) == 1
         assert f"run linearsr train {before} first" in capsys.readouterr().err
+    assert train("fidelity", tmp_path) == 1
+    assert "finish it first: linearsr train experts" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -93,6 +93,12 @@ def test_another_seed_gives_another_result(photos, linearsr):
     assert Path("0.png").read_bytes() != Path("1.png").read_bytes()
 
 
+def test_fidelity_changes_the_result(photos, linearsr):
+    for fidelity in (0, 1):
+        linearsr("upscale", "one.png", "-o", f"{fidelity}.png", "--fidelity", fidelity)
+    assert Path("0.png").read_bytes() != Path("1.png").read_bytes()
+
+
 def test_standard_input_to_standard_output_carries_only_the_image(photos, linearsr, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(Path("one.png").read_bytes())))
     status, out, err = linearsr("upscale", "-", "-o", "-", "--json-progress")

@@ -6,6 +6,7 @@ import hashlib
 import json
 import sys
 import types
+from dataclasses import replace
 
 import pytest
 import torch
@@ -46,6 +47,16 @@ def test_float32_model_is_read_back_to_the_bit(folder):
     assert all(torch.equal(value, weights(before)[name]) for name, value in weights(after).items())
     assert not after.autoencoder.training
     assert not after.experts.training
+
+
+def test_a_decoder_of_fidelity_is_kept_and_one_that_is_not_there_is_not_missed(folder, tmp_path):
+    faithful = small_autoencoder(1).decoder
+    with_knob = tmp_path / "with knob"
+    save_model(replace(parts(), faithful=faithful), with_knob, storage=EXACT)
+    read = load_model(with_knob).faithful
+    assert all(torch.equal(value, faithful.state_dict()[name]) for name, value in read.state_dict().items())
+    assert not read.training
+    assert load_model(folder).faithful is None
 
 
 @pytest.mark.parametrize(("storage", "relative"), [("bfloat16", 2**-8), ("int8", 1 / 254)])

@@ -8,7 +8,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
-from small_models import photo, small_pipeline
+from small_models import photo, small_autoencoder, small_pipeline
 
 from linearsr.errors import DeviceError, ImageTooLargeError, InputError
 from linearsr.imaging.picture import Metadata, Picture
@@ -158,6 +158,19 @@ def test_any_size_is_enlarged_four_times_and_still_looks_alike(pipe, size):
 def test_solver_steps_and_colour_fix_reach_the_result(pipe, change):
     default = pipe.upscale(picture(), UpscaleRequest()).color
     assert not np.array_equal(pipe.upscale(picture(), UpscaleRequest(**change)).color, default)
+
+
+def test_fidelity_blends_the_decoders_and_is_refused_without_a_second_one(pipe, tmp_path):
+    knob = SRPipeline(pipe.autoencoder, pipe.experts, small_autoencoder(1).decoder, name="knob")
+    results = {share: knob.upscale(picture(), UpscaleRequest(fidelity=share)).color for share in (0, 0.5, 1, 0.5)}
+    assert np.array_equal(results[0], pipe.upscale(picture(), UpscaleRequest()).color)
+    assert len({result.tobytes() for result in results.values()}) == 3
+    assert np.array_equal(np.asarray(knob(picture().color, fidelity=0.5).images[0]), results[0.5])
+    knob.save_pretrained(tmp_path)
+    loaded = SRPipeline.from_pretrained(tmp_path, device="cpu", precision="fp32")
+    assert np.array_equal(loaded.upscale(picture(), UpscaleRequest(fidelity=1)).color, results[1])
+    with pytest.raises(InputError, match=r"the model small has no decoder for a fidelity of 0\.5"):
+        pipe.upscale(picture(), UpscaleRequest(fidelity=0.5))
 
 
 def test_every_kind_of_input_gives_the_same_picture(pipe):

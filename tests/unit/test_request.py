@@ -27,6 +27,7 @@ SIZES = [
 WRONG = [
     ("scale", value) for value in (0, -1, 0.049, 64.1, math.nan, math.inf, "4", None)
 ] + [
+    ("fidelity", -0.1), ("fidelity", 1.01), ("fidelity", "1"),
     ("steps", 0), ("steps", 1001), ("steps", 2.5), ("steps", "4"),
     ("seed", -1), ("seed", 2**63), ("seed", 0.5),
     ("width", 0), ("width", 65_501), ("height", -3), ("height", 1.5), ("max_side", 0), ("max_side", "big"),
@@ -74,7 +75,7 @@ def test_a_wrong_value_is_refused_naming_the_option_and_the_value(name, value):
     "options",
     [
         {"scale": 0.05}, {"scale": 64}, {"scale": np.float32(2)}, {"steps": 1}, {"steps": np.int64(1000)},
-        {"seed": 2**63 - 1}, {"tile": None}, {"tile": 0}, {"tile": 32}, {"width": 65_500}, {"max_side": 1},
+        {"fidelity": 1}, {"seed": 2**63 - 1}, {"tile": None}, {"tile": 0}, {"tile": 32}, {"width": 65_500}, {"max_side": 1},
         {"color_fix": "adain"}, {"solver": "heun"}, {"alpha": "drop"}, {"depth": "16"}, {"metadata": "strip"},
     ],
 )  # fmt: skip

@@ -157,7 +157,7 @@ def stage_options(callback: Callback) -> Callable[..., Any]:
 def command() -> None:
     """Train a model, stage by stage; every stage resumes by itself.
 
-    autoencoder, flow, experts, polish and sft follow each other in one --run folder; export writes the model.
+    autoencoder, flow, experts, polish, sft and fidelity follow each other in one --run folder; export writes the model.
     """
 
 
@@ -215,6 +215,16 @@ def sft_command(setup: Setup, start: str) -> None:
         train_sft(work, setup.models(), start=start)
 
 
+@command.command("fidelity")
+@stage_options
+def fidelity_command(setup: Setup) -> None:
+    """A copy of the finished decoder that stays close to the photo: the far end of upscale --fidelity."""
+    from linearsr.training.recipe import train_fidelity
+
+    with workspace(setup) as work:
+        train_fidelity(work, setup.models())
+
+
 @command.command("export")
 @click.option("--run", required=True, type=click.Path(path_type=Path), help="Folder of the run.")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder of the model.")
@@ -222,15 +232,16 @@ def sft_command(setup: Setup, start: str) -> None:
 @click.option("--name", default="custom", show_default=True, help="The model's name.")
 @click.option("--compact", is_flag=True, help="Experts as int8, autoencoder as bfloat16: a quarter of the size.")
 def export_command(run: Path, output: Path, stage: str | None, name: str, compact: bool) -> None:
-    """Write the pipeline folder that upscale and from_pretrained read."""
+    """Write the pipeline folder that upscale and from_pretrained read, with the decoder of fidelity if there is one."""
     from linearsr.errors import InputError
     from linearsr.pipeline import SRPipeline
-    from linearsr.training.recipe import finished_pipeline
+    from linearsr.training.recipe import faithful_decoder, finished_pipeline
 
     models = finished_pipeline(run, stage)
     if models.experts is None:
         raise InputError(f"stage {stage} of {run} has no experts", remedy="export experts, polish or sft")
-    SRPipeline(models.autoencoder, models.experts, name=name).save_pretrained(output, compact=compact)
+    pipeline = SRPipeline(models.autoencoder, models.experts, faithful_decoder(run), name=name)
+    pipeline.save_pretrained(output, compact=compact)
     click.echo(f"wrote {output}", err=True)
 
 

@@ -65,6 +65,13 @@ def _read_tile(ctx: click.Context, param: click.Parameter, value: str) -> int | 
 @click.option("--max-side", type=int, help="Cap on the longer side of the result.")
 @click.option("--steps", type=int, default=4, show_default=True, help="Sampling steps; 4 is one per expert.")
 @click.option("--solver", type=click.Choice(["euler", "heun"]), default="euler", show_default=True)
+@click.option(
+    "--fidelity",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="From 0, the most detail, to 1, the closest to the photo.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same bytes.")
 @click.option("--color-fix", type=click.Choice(["wavelet", "adain", "none"]), default="wavelet", show_default=True)
 @click.option(

@@ -1,20 +1,18 @@
-"""Pictures to image files, through libvips: in memory, or from strips that are written down as they arrive."""
+"""Pictures to image files, through libvips: in memory, or from strips as they arrive."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import pyvips
 
 from linearsr.errors import ConfigError, OutputError
 from linearsr.imaging.formats import OutputFormat, vips_reason
+from linearsr.imaging.handover import Handover
 from linearsr.imaging.picture import Metadata, Picture
+from linearsr.imaging.png_stream import png_stream
 from linearsr.imaging.strips import Strips
 
 _OPTIMIZED_JPEG_PIXELS = 2**26
@@ -42,42 +40,29 @@ def encode(picture: Picture, form: OutputFormat, *, quality: int = 95) -> bytes:
 
 
 def save_strips(strips: Strips, path: Path, form: OutputFormat, *, quality: int = 95) -> None:
-    """Encode strips into the file ``path`` at a memory that does not grow with their number.
+    """Encode strips into the file ``path`` as they arrive, at a memory that does not grow with their number.
 
-    The samples go to a nameless file in the same folder as they arrive; it takes as much space as they do. Raises as
-    :func:`encode` does.
+    A second thread encodes while this one makes the strips, and can be interrupted. Raises as :func:`encode` does.
     """
     check(form, strips.width, strips.height, quality)
-    with _spool(path.parent) as (spool, name):
-        for rows in strips.rows:
-            spool.write(np.ascontiguousarray(rows).data)
-        spool.flush()
-        sample = "uchar" if strips.depth == 8 else "ushort"
-        try:
-            image = pyvips.Image.rawload(
-                name, strips.width, strips.height, strips.channels, format=sample, access="sequential"
-            )
-            described = _describe(image, strips.metadata, is_gray=strips.is_gray)
-            save = {"png": pyvips.Image.pngsave, "jpg": pyvips.Image.jpegsave}
-            save |= {"webp": pyvips.Image.webpsave, "tiff": pyvips.Image.tiffsave}
-            save[form.name](described, str(path), **_options(image, form, quality))
-        except pyvips.Error as error:
-            raise _failed(form, error) from error
+    handover = Handover()
+    with ThreadPoolExecutor(1, "encoder") as threads:
+        saved = threads.submit(_save_stream, handover, strips, path, form, quality)
+        handover.give(png_stream(strips), saved)
+        saved.result()
 
 
-@contextlib.contextmanager
-def _spool(folder: Path) -> Iterator[tuple[BinaryIO, str]]:
-    """A temporary file to write to, and the name to read it by."""
-    descriptor, name = tempfile.mkstemp(dir=folder, prefix=".linearsr.", suffix=".rows")
-    nameless = Path("/dev/fd").exists()
+def _save_stream(handover: Handover, strips: Strips, path: Path, form: OutputFormat, quality: int) -> None:
+    source = pyvips.SourceCustom()
+    source.on_read(handover.take)
     try:
-        with os.fdopen(descriptor, "wb") as stream:
-            if nameless:  # so that a run that is killed leaves nothing behind
-                os.unlink(name)
-            yield stream, f"/dev/fd/{descriptor}" if nameless else name
-    finally:
-        if not nameless:
-            os.unlink(name)
+        image = pyvips.Image.pngload_source(source, access="sequential", unlimited=True, fail_on="truncated")
+        described = _describe(image, strips.metadata, is_gray=strips.is_gray)
+        save = {"png": pyvips.Image.pngsave, "jpg": pyvips.Image.jpegsave}
+        save |= {"webp": pyvips.Image.webpsave, "tiff": pyvips.Image.tiffsave}
+        save[form.name](described, str(path), **_options(image, form, quality))
+    except pyvips.Error as error:
+        raise _failed(form, error) from error
 
 
 def check(form: OutputFormat, width: int, height: int, quality: int) -> None:

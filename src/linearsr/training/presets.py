@@ -50,6 +50,8 @@ class Recipe:
     polish_loss: ImageLossWeights
     sft: StageConfig
     sft_share: float
+    fidelity: StageConfig
+    fidelity_loss: ImageLossWeights
     validation: ValidationPlan
 
     def __post_init__(self) -> None:
@@ -66,6 +68,7 @@ class Recipe:
             expert=change(self.expert),
             polish=change(self.polish),
             sft=change(self.sft),
+            fidelity=change(self.fidelity),
         )
 
 
@@ -98,6 +101,10 @@ def tiny() -> Recipe:
         polish_loss=ImageLossWeights(l1=3.0, lpips=0.2, grid=4.0, dists=0.3, dists_samples=1, adversarial=0.01),
         sft=replace(polish, name="sft", steps=400, learning_rate=5e-5, seed=6),
         sft_share=0.25,
+        fidelity=StageConfig(
+            name="fidelity", steps=1600, batch=4, lr_side=48, learning_rate=2e-4, clip_norm=0.5, seed=7
+        ),
+        fidelity_loss=ImageLossWeights(l1=1.0),
         validation=ValidationPlan(crops=16, lr_side=64, flow_every=35, expert_every=40, polish_every=200),
     )
 
@@ -119,6 +126,7 @@ def ci() -> Recipe:
         polish=replace(stage, name="polish", steps=20, batch=2, save_every=10, learning_rate=2e-4, seed=4),
         sft=replace(stage, name="sft", steps=10, batch=2, save_every=5, learning_rate=5e-5, seed=6),
         sft_share=0.5,
+        fidelity=replace(stage, name="fidelity", steps=10, batch=2, save_every=5, learning_rate=2e-4, seed=7),
         validation=ValidationPlan(crops=2, lr_side=16, flow_every=5, expert_every=5, polish_every=5),
     )
 

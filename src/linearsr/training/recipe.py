@@ -5,6 +5,7 @@
     RUN/experts/expert1 ... N      train_experts         from the knee of RUN/flow
     RUN/polish                     train_polish
     RUN/sft                        train_sft             from the knee of RUN/polish
+    RUN/fidelity                   train_fidelity        from the last finished one
 
 A stage whose networks are in place is not trained again.
 """
@@ -24,14 +25,14 @@ from linearsr.data.sampling import PairSource
 from linearsr.diffusion.flow import TimestepDensity
 from linearsr.diffusion.sampler import plan_timesteps
 from linearsr.errors import InputError
-from linearsr.models.autoencoder import Autoencoder
+from linearsr.models.autoencoder import Autoencoder, Decoder
 from linearsr.models.experts import BOUNDARIES, ExpertsConfig, ExpertTransformer
 from linearsr.models.transformer import LinearTransformer
 from linearsr.training.config import StageConfig
 from linearsr.training.loop import train
 from linearsr.training.models import Models, load_models
 from linearsr.training.presets import ExpertsName, expert_split
-from linearsr.training.stages import AutoencoderStage, BaseStage, FlowStage, PolishStage, Stage
+from linearsr.training.stages import AutoencoderStage, BaseStage, FidelityStage, FlowStage, PolishStage, Stage
 from linearsr.training.start import KNEE, LATEST, remembered_start
 from linearsr.training.validation import DEFAULT_STEPS, Measurement, Validation, at_every_t, load_snapshot
 from linearsr.training.workspace import Workspace
@@ -55,7 +56,7 @@ def train_autoencoder(work: Workspace, models: Models | None = None) -> Models:
     return _keep(work, "autoencoder", Models(autoencoder=autoencoder))
 
 
-def train_flow(work: Workspace, models: Models | None = None) -> Models:
+def train_flow(work: Workspace, models: Models | None = None, *, folder: str = "flow") -> Models:
     """Train one transformer over the whole of t, validated for ESGF; from ``models`` on, its texture expert."""
     recipe = work.recipe
     models = (models or _finished(work, "autoencoder")).to(work.device)
@@ -66,10 +67,10 @@ def train_flow(work: Workspace, models: Models | None = None) -> Models:
     measure = partial(fixed.measure, at_every_t(transformer), models.autoencoder, BOUNDARIES, watched=transformer)
     validation = Validation(every=recipe.validation.flow_every, measure=measure)
     stage = FlowStage(recipe.flow, transformer, models.autoencoder, work.pairs(), TimestepDensity())
-    trained = _train(work, stage, "flow", validation)
+    trained = _train(work, stage, folder, validation)
     transformer = LinearTransformer(transformer.config)
     transformer.load_state_dict(trained)
-    return _keep(work, "flow", Models(autoencoder=models.autoencoder, transformer=transformer))
+    return _keep(work, folder, Models(autoencoder=models.autoencoder, transformer=transformer))
 
 
 def experts_folder(split: ExpertsName, *, naive: bool) -> str:
@@ -129,6 +130,19 @@ def train_sft(work: Workspace, models: Models | None = None, *, start: str = KNE
     return _train_images(work, models, work.recipe.sft, work.detailed_pairs(), "sft")
 
 
+def train_fidelity(work: Workspace, models: Models | None = None) -> Models:
+    """Train a copy of the finished decoder for its distance to the photo alone."""
+    recipe = work.recipe
+    models = (models or finished_pipeline(work.run)).to(work.device)
+    assert models.experts is not None, "a pipeline always has experts"
+    decoder = copy.deepcopy(models.autoencoder.decoder)
+    loss = work.image_loss(recipe.fidelity_loss, recipe.fidelity.seed)
+    stage = FidelityStage(recipe.fidelity, models.autoencoder, models.experts, work.pairs(), loss)
+    decoder.load_state_dict(_train(work, stage, "fidelity"))
+    models.autoencoder.decoder = decoder
+    return _keep(work, "fidelity", Models(autoencoder=models.autoencoder))
+
+
 def finished_pipeline(run: Path, stage: str | None = None) -> Models:
     """Return autoencoder and experts of ``stage``, by default the last finished one.
 
@@ -138,6 +152,14 @@ def finished_pipeline(run: Path, stage: str | None = None) -> Models:
     names = [name for name in LAST_STAGES if (run / name / "autoencoder.safetensors").exists()]
     chosen = stage or (names[0] if names else LAST_STAGES[-1])
     return load_models(run / chosen, remedy=f"finish it first: linearsr train {chosen.split('-')[0]}")
+
+
+def faithful_decoder(run: Path) -> Decoder | None:
+    """Return the decoder that the stage ``fidelity`` left, if it did."""
+    folder = run / "fidelity"
+    if not (folder / "autoencoder.safetensors").exists():
+        return None
+    return load_models(folder, remedy="remove it, or finish it: linearsr train fidelity").autoencoder.decoder
 
 
 def warn_about_idle(config: ExpertsConfig, tell: Callable[[str], None]) -> None:

@@ -5,6 +5,7 @@
 3. flow          one transformer over the whole of t (the paper's stage 1)
 4. expert        a copy of stage 3, trained with t inside its own SNR interval (the paper's MoE stage)
 5. polish        decoder and detail experts, judged by the decoded image of a sampled latent (the paper's SFT stage)
+6. fidelity      a copy of the decoder, judged by its distance to the photo alone: the far end of the fidelity knob
 """
 
 from __future__ import annotations
@@ -147,22 +148,41 @@ class PolishStage:
     def loss(self, step: int, part: Part = WHOLE) -> tuple[Tensor, dict[str, float]]:
         lr, hr = _crops(self._pool, self.config, step, part)
         draws = Draws(self.config, step, part)
-        image = self._autoencoder.decode(self._sample(lr, step, draws), lr)
+        steps = self.STEP_COUNTS[step % len(self.STEP_COUNTS)]
+        image = self._autoencoder.decode(_sampled_latent(self._experts, lr, steps, draws), lr)
         loss, values = self._loss(image, hr)
         flow = self._velocity_loss(lr, hr, step, draws)
         return loss + self.VELOCITY_WEIGHT * flow, {**values, "velocity": float(flow.detach())}
-
-    def _sample(self, lr: Tensor, step: int, draws: Draws) -> Tensor:
-        count, *shape = _latent_shape(lr, self._autoencoder.config.latent_channels)
-        steps = self.STEP_COUNTS[step % len(self.STEP_COUNTS)]
-        timesteps = plan_timesteps(steps, self._experts.config.boundaries)
-        return sample(lambda z, t: self._experts(z, t, lr), draws.noise(count, shape), timesteps)
 
     def _velocity_loss(self, lr: Tensor, hr: Tensor, step: int, draws: Draws) -> Tensor:
         index = self.detail_experts[step % len(self.detail_experts)]
         low, high = self._experts.config.interval(index)
         latent = _latent_of(hr, self._autoencoder)
         return flow_loss(self._experts.experts[index], latent, lr, TimestepDensity(low=low, high=high), draws)
+
+
+class FidelityStage:
+    """The decoder alone on sampled latents, as it meets them in use; nothing flows back through the sampling."""
+
+    STEPS = 4
+
+    def __init__(
+        self,
+        config: StageConfig,
+        autoencoder: Autoencoder,
+        experts: ExpertTransformer,
+        pool: PairSource,
+        loss: ImageLoss,
+    ) -> None:
+        self.config, self.module, self._experts = config, autoencoder.decoder, experts.eval()
+        self._pool, self._loss = pool, loss
+        self.auxiliary = loss.learners
+
+    def loss(self, step: int, part: Part = WHOLE) -> tuple[Tensor, dict[str, float]]:
+        lr, hr = _crops(self._pool, self.config, step, part)
+        with torch.no_grad():
+            latent = _sampled_latent(self._experts, lr, self.STEPS, Draws(self.config, step, part))
+        return self._loss(self.module(latent, lr), hr)
 
 
 def flow_loss(transformer: nn.Module, z0: Tensor, lr: Tensor, density: TimestepDensity, draws: Draws) -> Tensor:
@@ -185,6 +205,12 @@ def _checked(images: Tensor) -> Tensor:
     # Networks that normalise hardly notice a batch a hundred times too bright, and neither does the spike guard. As NaN
     # it keeps the step from the weights, and every rank still comes to the backward pass, where ranks meet.
     return images.masked_fill(images.abs() > LARGEST_PIXEL, math.nan)
+
+
+def _sampled_latent(experts: ExpertTransformer, lr: Tensor, steps: int, draws: Draws) -> Tensor:
+    count, *shape = _latent_shape(lr, experts.transformer_config.latent_channels)
+    timesteps = plan_timesteps(steps, experts.config.boundaries)
+    return sample(lambda z, t: experts(z, t, lr), draws.noise(count, shape), timesteps)
 
 
 @torch.no_grad()

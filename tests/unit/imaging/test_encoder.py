@@ -5,9 +5,10 @@ from imaging_samples import SRGB_ICC, exif_with, gray_icc, noise, pil_bytes, pil
 
 from linearsr.errors import ConfigError, OutputError
 from linearsr.imaging.codec import decode, read_header
-from linearsr.imaging.encoder import encode
+from linearsr.imaging.encoder import encode, save_strips
 from linearsr.imaging.formats import OUTPUTS
 from linearsr.imaging.picture import Metadata, Picture
+from linearsr.imaging.strips import cut
 
 KINDS = [(dtype, colors, alpha) for dtype in (np.uint8, np.uint16) for colors in (1, 3) for alpha in (False, True)]
 UPRIGHT = PIL.Image.fromarray(noise(5, 7, 3))
@@ -153,3 +154,35 @@ def test_a_16_bit_png_is_not_reduced_on_the_way_through():
     picture = decode(raw_png(ramp))
     assert (decode(encode(picture, OUTPUTS["png"])).color == ramp).all()
     assert (np.asarray(pil_open(encode(picture, OUTPUTS["png"]))) == ramp[..., 0]).all()
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_strips_make_the_same_file_as_the_whole_picture(name, tmp_path):
+    exif = exif_with(make="Maker").tobytes()
+    picture = Picture(color=noise(600, 40, 3), metadata=Metadata(icc=SRGB_ICC, exif=exif, resolution=(3.0, 3.0)))
+    save_strips(cut(picture), tmp_path / "out", OUTPUTS[name])
+    assert (tmp_path / "out").read_bytes() == encode(picture, OUTPUTS[name])
+
+
+@pytest.mark.parametrize("after", [0, 2])
+def test_an_error_in_making_strips_comes_through(after, tmp_path, capfd):
+    def fail(rows):
+        seen.append(len(rows))
+        if len(seen) > after:
+            raise ArithmeticError("lost")
+        return rows
+
+    seen = []
+    with pytest.raises(ArithmeticError, match="lost"):
+        save_strips(cut(Picture(color=noise(4000, 40, 3))).map(fail), tmp_path / "out.png", OUTPUTS["png"])
+    assert len(seen) == after + 1
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_encoder_that_fails_stops_the_making_of_strips(tmp_path):
+    seen = []
+    picture = Picture(color=noise(256 * 50, 1000, 3))
+    counted = cut(picture).map(lambda rows: (seen.append(len(rows)), rows)[1])
+    with pytest.raises(OutputError, match="cannot be saved as png"):
+        save_strips(counted, tmp_path / "no such folder" / "out.png", OUTPUTS["png"])
+    assert len(seen) < 25

@@ -16,7 +16,8 @@ def test_presets_differ_in_size_and_not_in_what_they_do():
 
 def test_a_change_reaches_every_stage():
     recipe = preset("ci").with_stages(lambda stage: replace(stage, steps=3))
-    assert {getattr(recipe, name).steps for name in ("base", "autoencoder", "flow", "expert", "polish", "sft")} == {3}
+    names = ("base", "autoencoder", "flow", "expert", "polish", "sft", "fidelity")
+    assert {getattr(recipe, name).steps for name in names} == {3}
 
 
 @pytest.mark.parametrize(("name", "count"), [("1", 1), ("2", 2), ("4-snr", 4), ("4-uniform", 4)])

@@ -1,0 +1,31 @@
+import pytest
+import torch
+from small_models import small_autoencoder
+
+from linearsr.models.autoencoder import AutoencoderConfig, Decoder
+from linearsr.models.fidelity import blend
+
+
+def parameters(decoder):
+    return torch.cat([weight.detach().flatten() for weight in decoder.parameters()])
+
+
+def test_the_ends_are_the_two_decoders_and_the_middle_lies_between():
+    detailed, faithful = small_autoencoder(0).decoder, small_autoencoder(1).decoder
+    assert torch.equal(parameters(blend(detailed, faithful, 0.0)), parameters(detailed))
+    assert torch.equal(parameters(blend(detailed, faithful, 1.0)), parameters(faithful))
+    middle = (parameters(detailed) + 3 * parameters(faithful)) / 4
+    torch.testing.assert_close(parameters(blend(detailed, faithful, 0.75)), middle)
+
+
+def test_neither_decoder_is_changed():
+    detailed, faithful = small_autoencoder(0).decoder, small_autoencoder(1).decoder
+    blend(detailed, faithful, 0.5)
+    assert torch.equal(parameters(detailed), parameters(small_autoencoder(0).decoder))
+    assert torch.equal(parameters(faithful), parameters(small_autoencoder(1).decoder))
+
+
+def test_decoders_of_different_geometry_do_not_blend():
+    other = Decoder(AutoencoderConfig(latent_channels=4, widths=(6, 6, 8, 8), depth=2, tail_width=4))
+    with pytest.raises(ValueError, match=r"depth=1.* and .*depth=2.* cannot be blended"):
+        blend(small_autoencoder().decoder, other, 0.5)
