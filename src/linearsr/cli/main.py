@@ -18,6 +18,7 @@ VERBS = {
     "train": "Train a model, stage by stage.",
     "knee": "Find where a training run should have been left.",
     "data": "Build and check training data.",
+    "convert": "Make a model of published SANA weights.",
     "models": "List the models inside the package.",
     "doctor": "Check this machine and the installation.",
     "bench": "Time this machine, alone and beside others.",

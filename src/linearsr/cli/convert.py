@@ -1,0 +1,43 @@
+"""``linearsr convert``: published SANA weights become a model folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command("convert")
+@click.argument("checkpoints", nargs=-1, required=True, type=_PATH)
+@click.option("--autoencoder", required=True, type=_PATH, help="Folder of a DC-AE f32c32 in diffusers' layout.")
+@click.option("-o", "--output", required=True, type=_PATH, help="Folder to write; must not exist.")
+@click.option(
+    "--storage",
+    type=click.Choice(["float32", "bfloat16", "int8"]),
+    default="bfloat16",
+    show_default=True,
+    help="How the experts are stored.",
+)
+def command(checkpoints: tuple[Path, ...], autoencoder: Path, output: Path, storage: str) -> None:
+    """Make a model folder from SANA CHECKPOINTS.
+
+    Name one checkpoint for all four experts, or four, from most noise to least: safetensors or .pth files, or folders
+    of safetensors, in diffusers' layout or SANA's own. Nothing in them is executed. The result ignores the LR image
+    until it is trained: the weights that read it are new.
+    """
+    from linearsr.convert import Conversion, convert
+    from linearsr.errors import OutputError
+
+    if output.exists():
+        raise OutputError(f"{output} exists already", remedy="choose another output")
+    conversion = Conversion(
+        sources=checkpoints,
+        autoencoder=autoencoder,
+        output=output,
+        storage=storage,  # type: ignore[arg-type]
+        name=output.name,
+    )
+    config = convert(conversion).experts.transformer_config
+    click.echo(f"{output}: four experts of width {config.width} and depth {config.depth}")
