@@ -17,7 +17,8 @@ AUTO_TILE = 96
 """Side of a square of LR pixels as large as an automatic strip on a CPU: its activations stay in the caches."""
 AUTO_TILE_ACCELERATOR = 1024
 """The same where memory is large and a short strip leaves most of the device idle."""
-TOKENS_PER_STRIP = 4096
+TOKENS_PER_STRIP = 1024
+"""Fewest tokens the transformer takes at a time; on a CPU, hidden features of more no longer fit the caches."""
 
 BASE_BYTES = 700_000_000
 WHOLE_BYTES_PER_PIXEL = 2_200
