@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from linearsr.cli.options import gather
+from linearsr.cli.options import RememberedCommand, gather
 from linearsr.errors import InputError, OutputError
 from linearsr.imaging.atomic import write_atomically
 
@@ -81,7 +81,7 @@ class Writing:
         return self.form or by_suffix.get(path.suffix.lower(), "md")
 
 
-@click.command("eval")
+@click.command("eval", cls=RememberedCommand)
 @click.argument("methods", nargs=-1, metavar="[NAME=]FOLDER...")
 @click.option("-r", "--reference", type=click.Path(path_type=Path), help="Folder of references.")
 @click.option("--dataset", type=click.Choice(DATASETS), help="Test set whose layout is known, instead of --reference.")
@@ -144,7 +144,8 @@ def command(methods: tuple[str, ...], source: Source, making: Making, measuring:
         check_baseline(measuring.against, [method.name for method in found])
     scores = evaluate(found, images.references, metrics, _progress(writing))
     tests = [] if measuring.against is None else compare_with(measuring.against, scores, metrics)
-    _deliver(Results(methods=scores, metrics=metrics, tests=tests), found, images, writing)
+    called = click.get_current_context().obj
+    _deliver(Results(methods=scores, metrics=metrics, tests=tests, command=called), found, images, writing)
 
 
 def _open(source: Source) -> ImageSet:

@@ -22,6 +22,7 @@ VERBS = {
     "models": "List the models inside the package.",
     "doctor": "Check this machine and the installation.",
     "bench": "Time this machine, alone and beside others.",
+    "ablate": "Measure what each part of the method adds.",
 }
 INTERRUPTED = 130
 

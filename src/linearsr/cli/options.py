@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import wraps
@@ -13,6 +14,19 @@ from linearsr.catalog import DEFAULT_MODEL
 from linearsr.errors import InputError
 
 Callback = Callable[..., Any]
+
+
+class RememberedCommand(click.Command):
+    """Keeps its command line for reports, as the context's ``obj``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Note the arguments before they are taken apart."""
+        ctx.obj = shlex.join([*ctx.command_path.split(), *args])
+        return super().parse_args(ctx, args)
+
+
+class RememberedGroup(RememberedCommand, click.Group):
+    """The same for a verb with commands of its own, which find the whole line in their contexts."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,11 +28,15 @@ TEST_HEADER = (
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
-    """Everything that was measured: a row a method, a column a metric, and the paired tests that were asked for."""
+    """Everything that was measured: a row a method, a column a metric, and the paired tests that were asked for.
+
+    ``command`` is what made them, for JSON.
+    """
 
     methods: Sequence[MethodScores]
     metrics: Sequence[Metric]
     tests: Sequence[PairedTest] = ()
+    command: str = ""
 
 
 def markdown(results: Results) -> str:
@@ -42,9 +46,9 @@ def markdown(results: Results) -> str:
     for method in results.methods:
         cells = [cell(bootstrap_mean(method.column(metric.name))) for metric in results.metrics]
         rows.append([method.method, str(len(method.images)), *cells])
-    lines = [*_table(header, rows), "", LEGEND]
+    lines = [*table_lines(header, rows), "", LEGEND]
     if results.tests:
-        lines += ["", *_table(TEST_HEADER, [row_of_test(test) for test in results.tests]), "", TEST_LEGEND]
+        lines += ["", *table_lines(TEST_HEADER, [row_of_test(test) for test in results.tests]), "", TEST_LEGEND]
     return "\n".join(lines) + "\n"
 
 
@@ -60,18 +64,24 @@ def csv_text(results: Results) -> str:
 
 
 def json_text(results: Results) -> str:
-    """Directions, means, tests and the value of every image. What is not finite, such as an infinite PSNR, is null."""
+    """What :func:`plain` returns, as JSON."""
+    return json.dumps(plain(results), indent=2) + "\n"
+
+
+def plain(results: Results) -> dict[str, object]:
+    """Directions, means, tests and the value of every image. What is not finite, such as an infinite PSNR, is None."""
     means = {
         method.method: {metric.name: asdict(bootstrap_mean(method.column(metric.name))) for metric in results.metrics}
         for method in results.methods
     }
-    report = {
+    report: dict[str, object] = {
+        "command": results.command,
         "better": {metric.name: "higher" if metric.higher_is_better else "lower" for metric in results.metrics},
         "means": means,
         "tests": [asdict(test) for test in results.tests],
         "images": {method.method: method.images for method in results.methods},
     }
-    return json.dumps(_finite(report), indent=2) + "\n"
+    return {name: _finite(part) for name, part in report.items()}
 
 
 def row_of_test(test: PairedTest) -> list[str]:
@@ -91,7 +101,8 @@ def cell(mean: Mean) -> str:
     return f"{mean.value:.{digits}f} ({mean.low:.{digits}f} to {mean.high:.{digits}f})"
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def table_lines(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """The lines of a Markdown table."""
     lines = [" | ".join(text.replace("|", "\\|") for text in cells) for cells in (header, *rows)]
     return [f"| {lines[0]} |", "|" + "---|" * len(header), *(f"| {line} |" for line in lines[1:])]
 

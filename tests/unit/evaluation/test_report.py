@@ -15,7 +15,7 @@ METHODS = [
     MethodScores(method="b|c", images={"x": {"psnr": 25.0, "gmsd": 0.6}, "y": {"psnr": 25.0, "gmsd": 0.6}}),
 ]
 RESULTS = Results(methods=METHODS, metrics=METRICS)
-TESTED = Results(methods=METHODS, metrics=METRICS, tests=compare_with("a", METHODS, METRICS))
+TESTED = Results(methods=METHODS, metrics=METRICS, tests=compare_with("a", METHODS, METRICS), command="linearsr eval a")
 
 
 def test_markdown_has_a_row_a_method_and_says_which_way_is_better():
@@ -40,6 +40,7 @@ def test_csv_has_a_row_an_image():
 
 def test_json_holds_means_directions_tests_and_images():
     report = json.loads(json_text(TESTED))
+    assert report["command"] == "linearsr eval a"
     assert report["better"] == {"psnr": "higher", "gmsd": "lower"}
     assert report["means"]["a"]["psnr"]["value"] == pytest.approx(25)
     assert report["images"]["b|c"]["y"]["gmsd"] == 0.6

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import shlex
-
 import click
 
 from linearsr.cli.bench import peers, scaling, train, upscale
+from linearsr.cli.options import RememberedGroup
 
 
-class BenchGroup(click.Group):
-    """Runs ``upscale`` when no benchmark is named, and remembers the command line for the report."""
+class BenchGroup(RememberedGroup):
+    """Runs ``upscale`` when no benchmark is named."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put the default benchmark in front of bare options."""
         if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
             args = ["upscale", *args]
-        ctx.obj = shlex.join(["linearsr", "bench", *args])
         return super().parse_args(ctx, args)
 
 

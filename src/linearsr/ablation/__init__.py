@@ -1,0 +1,1 @@
+"""Ablations: one thing changed at a time, everything else equal, measured on the same pairs."""
