@@ -1,7 +1,8 @@
 """Decoding strip by strip: the rows of ``Decoder.forward`` in order, in a memory that does not grow with the height.
 
 A strip of the LR image and its latent go in; each level of the pyramid, of the climb and of the tail runs as a row
-stream, and features wait in queues until the deeper path has caught up with them. Nothing is computed twice.
+stream, and features wait in queues until the deeper path has caught up with them. Nothing is computed twice but the stem,
+one convolution of three channels: its features at native LR, the largest that would wait, are made when they are needed.
 
 Legend: C latent channels, H x W latent grid; LR rows are 8 and HR rows 32 to a latent row.
 """
@@ -11,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from linearsr.models.autoencoder import LR_STRIDE, SCALE, Decoder, enlarge, receptive_radius
 from linearsr.models.deep import DeepDecoder
@@ -55,7 +57,8 @@ def decode_rows(
     first, end = max(0, start - halo), min(height, stop + halo)
     up = LR_STRIDE * SCALE
     row = first * up
-    strips, cells = _DecoderRows(decoder, rows), max(1, rows // LR_STRIDE)
+    lr_rows = range(first * LR_STRIDE, end * LR_STRIDE)
+    strips, cells = _DecoderRows(decoder, read_lr, lr_rows, rows), max(1, rows // LR_STRIDE)
     for top in range(first, end, cells):
         bottom = min(end, top + cells)
         lr = read_lr(top * LR_STRIDE, bottom * LR_STRIDE)
@@ -77,26 +80,26 @@ def _enlarged(read_lr: ReadRows, low: int, high: int, height: int) -> Tensor:
 class _DecoderRows:
     """The layers of a decoder as row streams, wired as in ``Decoder.forward``."""
 
-    def __init__(self, decoder: Decoder, native_rows: int) -> None:
-        """``native_rows`` is how many rows at native LR may be worked on at once."""
+    def __init__(self, decoder: Decoder, read_lr: ReadRows, lr_rows: range, native_rows: int) -> None:
+        """``lr_rows`` will be pushed, and ``native_rows`` rows at native LR may be worked on at once."""
         self._decoder, self._native_rows = decoder, native_rows
         self._pyramid = [row_stream(part) for part in (decoder.pyramid.stem, *decoder.pyramid.levels)]
         self._climb = [(row_stream(mix), row_stream(up)) for mix, up in zip(decoder.mix, decoder.climb, strict=True)]
         self._trunk, self._tail = row_stream(decoder.trunk), row_stream(decoder.tail)
-        self._latents, self._native = RowQueue(), RowQueue()
-        self._finer = [RowQueue() for _ in self._climb]
+        stem = decoder.pyramid.stem
+        self._latents, self._native = RowQueue(), _StemRows(stem, read_lr, lr_rows)
+        self._waiting = [RowQueue() for _ in self._climb[:-1]]
+        self._finer: list[RowQueue | _StemRows] = [*self._waiting, _StemRows(stem, read_lr, lr_rows)]
 
     def push(self, latent: Tensor, lr: Tensor, *, last: bool) -> Iterator[Tensor]:
         """Take strips of the latent and the LR image; yield the detail rows that are complete, float32."""
         dtype = self._decoder.latent_in.weight.dtype
         self._latents.put(self._decoder.latent_in(latent.to(dtype)))
         x: Tensor | None = lr.to(dtype)
-        for level, (stream, waiting) in enumerate(zip(self._pyramid, [*self._finer[::-1], None], strict=True)):
+        for stream, waiting in zip(self._pyramid, [None, *self._waiting[::-1], None], strict=True):
             x = stream.push(x, last=last)
             if waiting is not None:
                 waiting.put(x)
-            if level == 0:
-                self._native.put(x)
         for native, closing in self._climbed(0, _add(self._latents, x), last=last):
             for part, ending in _parts(native, self._native_rows, last=closing):
                 update = _add(self._native, self._trunk.push(part, last=ending))
@@ -115,6 +118,22 @@ class _DecoderRows:
             yield from self._climbed(level + 1, _add(self._finer[level], climbed), last=closing)
 
 
+class _StemRows:
+    """The rows of the stem's features, in order, computed from the LR image when they are taken."""
+
+    def __init__(self, stem: nn.Conv2d, read_lr: ReadRows, lr_rows: range) -> None:
+        self._stem, self._read, self._rows, self._next = stem, read_lr, lr_rows, lr_rows.start
+
+    def take(self, count: int) -> Tensor:
+        """Return the next ``count`` rows, (1, C, count, 8W)."""
+        top, bottom = self._next - 1, self._next + count + 1
+        self._next += count
+        first, end = max(top, self._rows.start), min(bottom, self._rows.stop)
+        weight, bias = self._stem.weight, self._stem.bias
+        lr = F.pad(self._read(first, end).to(weight.dtype), (0, 0, first - top, bottom - end))
+        return F.conv2d(lr, weight, bias, padding=(0, 1))
+
+
 def _parts(x: Tensor | None, rows: int, *, last: bool) -> Iterator[tuple[Tensor | None, bool]]:
     """Cut rows into parts of about a strip: a latent row of a wide image, or what the last push frees, can be more."""
     if x is None:
@@ -125,5 +144,5 @@ def _parts(x: Tensor | None, rows: int, *, last: bool) -> Iterator[tuple[Tensor 
         yield part, last and index == len(parts)
 
 
-def _add(waiting: RowQueue, x: Tensor | None) -> Tensor | None:
+def _add(waiting: RowQueue | _StemRows, x: Tensor | None) -> Tensor | None:
     return None if x is None else waiting.take(x.shape[2]) + x
