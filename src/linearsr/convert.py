@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from linearsr.dc_ae import load_dc_ae
 from linearsr.errors import InputError, ModelError
 from linearsr.hub import ModelParts, Storage, save_model
+from linearsr.models.autoencoder import Autoencoder
 from linearsr.models.experts import ExpertsConfig, ExpertTransformer
 from linearsr.models.sana import import_sana, sana_geometry
 from linearsr.models.transformer import LinearTransformer
@@ -48,7 +50,8 @@ def convert(conversion: Conversion) -> ModelParts:
     experts = ExpertTransformer(ExpertsConfig(), geometries.pop())
     for expert, source in zip(experts.experts, sources, strict=True):
         expert.load_state_dict(networks[source].state_dict())
-    parts = ModelParts(name=conversion.name, autoencoder=autoencoder, experts=experts)
+    # A DC-AE is used like our own autoencoder but shares none of its code.
+    parts = ModelParts(name=conversion.name, autoencoder=cast(Autoencoder, autoencoder), experts=experts)
     save_model(parts, conversion.output, storage={"autoencoder": "float32", "experts": conversion.storage})
     return parts
 

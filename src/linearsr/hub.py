@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -22,6 +21,7 @@ from torch import Tensor, nn
 
 from linearsr.catalog import EMBEDDED, embedded_folder
 from linearsr.errors import InputError, ModelError
+from linearsr.hub_transfer import download, is_hub_id
 from linearsr.imaging.atomic import write_atomically
 from linearsr.models.autoencoder import Autoencoder, AutoencoderConfig, Decoder
 from linearsr.models.configs import config_from_dict
@@ -35,7 +35,6 @@ Storage = Literal["float32", "bfloat16", "int8"]
 EXACT: dict[str, Storage] = {"autoencoder": "float32", "experts": "float32", "faithful": "float32"}
 COMPACT: dict[str, Storage] = {"autoencoder": "bfloat16", "experts": "int8", "faithful": "bfloat16"}
 """How the parts of a shipped model are stored."""
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +53,9 @@ class ModelParts:
 
 
 def find_model(model: str | Path) -> Path:
-    """Return the folder of an embedded model's name, a folder, or a hub id ("owner/name", downloaded when asked for).
+    """Return the folder of an embedded model's name, a folder, or a hub id (fetched unless it is here).
+
+    A hub id is "owner/name", or "owner/name@revision" for a branch, tag or commit.
 
     Raises:
         InputError: if it is none of these.
@@ -64,8 +65,8 @@ def find_model(model: str | Path) -> Path:
         return Path(model)
     if str(model) in EMBEDDED:
         return embedded_folder(str(model))
-    if _HUB_ID.fullmatch(str(model)) and not Path(model).exists():
-        return _download(str(model))
+    if is_hub_id(str(model)) and not Path(model).exists():
+        return download(str(model))
     raise InputError(
         f"no model {str(model)!r}",
         remedy=f"use one of {', '.join(EMBEDDED)}, a folder with {INDEX_NAME}, or a hub id owner/name",
@@ -177,16 +178,3 @@ def _read_weights(path: Path, sha256: str) -> dict[str, Tensor]:
         return unpack(load(payload))
     except (OSError, SafetensorError) as error:
         raise ModelError(f"cannot read {path}: {error}", remedy="download the model again") from error
-
-
-def _download(hub_id: str) -> Path:
-    try:
-        from huggingface_hub import snapshot_download
-    except ImportError as error:
-        raise ModelError(
-            f"the hub model {hub_id} needs the huggingface_hub package", remedy="pip install 'linearsr[hub]'"
-        ) from error
-    try:
-        return Path(snapshot_download(hub_id, allow_patterns=[INDEX_NAME, "*.safetensors"]))
-    except Exception as error:  # the hub client has no common base of its own for network and repository errors
-        raise ModelError(f"cannot fetch {hub_id}: {error}", remedy="check the name and the connection") from error

@@ -185,7 +185,7 @@ def test_hub_model_is_fetched_without_anything_executable(monkeypatch, folder):
     asked = []
     fake_hub(monkeypatch, lambda *names, **options: asked.append((names, options)) or str(folder))
     assert load_model(find_model("owner/name")).name == "small"
-    assert asked == [(("owner/name",), {"allow_patterns": [INDEX_NAME, "*.safetensors"]})]
+    assert asked == [(("owner/name",), {"revision": None, "allow_patterns": [INDEX_NAME, "*.safetensors"]})]
 
 
 def test_failed_download_is_a_model_error(monkeypatch):

@@ -75,7 +75,8 @@ class DeepDecoder(nn.Module):
 
     def detail(self, latent: Tensor, lr: Tensor) -> Tensor:
         """What the image has beyond the enlarged LR image: (B, 3, 32H, 32W) float32."""
-        return self(latent, lr) - enlarge(lr)
+        image: Tensor = self(latent, lr)
+        return image - enlarge(lr)
 
     def rows(
         self, latent: Tensor, read_lr: ReadRows, *, rows: int, start: int, stop: int
