@@ -6,9 +6,8 @@ picture -> rows of the enlarged image (streaming.py) -> depth, grey and alpha of
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -20,7 +19,6 @@ from linearsr.devices import choose_device, choose_precision
 from linearsr.diffusion.sampler import StepCallback
 from linearsr.errors import InputError
 from linearsr.hub import COMPACT, EXACT, ModelParts, find_model, load_model, save_model
-from linearsr.hub_transfer import upload
 from linearsr.imaging.convert import to_picture, to_pil
 from linearsr.imaging.limits import CLI_LIMITS, Limits
 from linearsr.imaging.picture import Picture, Samples, from_unit, to_unit
@@ -33,9 +31,6 @@ from linearsr.models.fidelity import blend
 from linearsr.models.peers import Alone, Peers
 from linearsr.request import UpscaleRequest
 from linearsr.streaming import LRImage, Upscaling
-from linearsr.tags.guide import choose_tags, guide
-from linearsr.tags.tagger import Tagger
-from linearsr.tags.words import parse_tags
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -48,10 +43,9 @@ OutputType = Literal["pil", "np", "pt"]
 
 @dataclass(frozen=True)
 class SROutput:
-    """Results of a pipeline call, one per input image, and the tags that each was made with."""
+    """Results of a pipeline call, one per input image."""
 
     images: list[Image] | list[np.ndarray] | list[Tensor]
-    tags: list[tuple[str, ...]]
 
 
 class SRPipeline:
@@ -72,8 +66,6 @@ class SRPipeline:
         self.experts = experts.eval()
         self.faithful = None if faithful is None else faithful.eval()
         self.name = name
-        self.tagger: Tagger | None = None
-        """What finds tags, by default the tagger inside the package."""
         self.device = torch.device("cpu")
         self.dtype = torch.float32
         self._tile: int | None = None
@@ -83,7 +75,7 @@ class SRPipeline:
     def from_pretrained(
         cls, model: str | Path = DEFAULT_MODEL, *, device: str = "auto", precision: str = "auto"
     ) -> SRPipeline:
-        """Load a model: an embedded name, a folder, or a hub id "owner/name" or "owner/name@revision".
+        """Load a model: an embedded name, a folder, or a hub id "owner/name".
 
         Raises:
             InputError, ModelError, DeviceError: if it cannot be found, is damaged, or the device is not there.
@@ -101,16 +93,6 @@ class SRPipeline:
         """
         parts = ModelParts(name=self.name, autoencoder=self.autoencoder, experts=self.experts, faithful=self.faithful)
         save_model(parts, Path(folder), storage=COMPACT if compact else EXACT)
-
-    def push_to_hub(self, model: str, *, private: bool = False, compact: bool = False) -> str:
-        """Put the model on the hub as "owner/name" or "owner/name@branch"; return the commit, which names it for good.
-
-        Raises:
-            InputError, ModelError: if the name is none, or the hub refuses.
-        """
-        with TemporaryDirectory() as folder:
-            self.save_pretrained(folder, compact=compact)
-            return upload(Path(folder), model, private=private)
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> SRPipeline:
         """Move to a device and, if given, a precision. Returns the pipeline itself."""
@@ -150,9 +132,6 @@ class SRPipeline:
         scale: float = 4.0,
         num_inference_steps: int = 4,
         fidelity: float = 0.0,
-        tags: str | Sequence[str] = "auto",
-        negative_tags: Sequence[str] = (),
-        guidance_scale: float = 1.0,
         generator: torch.Generator | None = None,
         output_type: OutputType = "pil",
         callback_on_step_end: StepCallback | None = None,
@@ -164,41 +143,22 @@ class SRPipeline:
             scale: enlargement; 4 is native, others are reached from there with a Lanczos filter.
             num_inference_steps: sampling steps (NFE); 4 gives each expert one.
             fidelity: from 0, the most detail, to 1, the closest to the photo.
-            tags: "none", words, or "auto": each photo's own, for a model trained with tags.
-            negative_tags: what the images are not to look like; needs a ``guidance_scale`` above 1.
-            guidance_scale: how far to follow the tags; above 1 it costs twice the evaluations.
             generator: source of the noise. Without one every image gets seed 0, whatever its company.
             output_type: "pil", "np" (H, W, 3) float in [0, 1], or "pt" (3, H, W) float in [0, 1].
             callback_on_step_end: called as (step, timestep reached, latent) after every step.
         """
         if output_type not in ("pil", "np", "pt"):
             raise InputError(f"output_type {output_type!r} is unknown", remedy='use "pil", "np" or "pt"')
-        request = UpscaleRequest(
-            scale=scale,
-            steps=num_inference_steps,
-            fidelity=fidelity,
-            tags=parse_tags(tags) if isinstance(tags, str) else tuple(tags),
-            negative_tags=tuple(negative_tags),
-            guidance_scale=guidance_scale,
-            tile=self._tile,
-        )
-        pictures = [to_picture(item) for item in (image if isinstance(image, Sequence) else [image])]
-        requests = [self.tagged(picture, request) for picture in pictures]
+        request = UpscaleRequest(scale=scale, steps=num_inference_steps, fidelity=fidelity, tile=self._tile)
+        images = image if isinstance(image, Sequence) else [image]
         results = [
-            self.upscale(picture, own, generator=generator, on_step_end=callback_on_step_end)
-            for picture, own in zip(pictures, requests, strict=True)
+            self.upscale(to_picture(item), request, generator=generator, on_step_end=callback_on_step_end)
+            for item in images
         ]
-        used = [own.chosen_tags for own in requests]
         if output_type == "pil":
-            return SROutput([to_pil(result) for result in results], used)
+            return SROutput([to_pil(result) for result in results])
         arrays = [to_unit(result.color) for result in results]
-        tensors = [torch.from_numpy(a).permute(2, 0, 1) for a in arrays]
-        return SROutput(arrays if output_type == "np" else tensors, used)
-
-    def tagged(self, picture: Picture, request: UpscaleRequest) -> UpscaleRequest:
-        """Return the request with the tags that the picture will be made with in the place of "auto"."""
-        tags = choose_tags(picture, request, self.experts.transformer_config, self.tagger)
-        return replace(request, tags=tags)
+        return SROutput(arrays if output_type == "np" else [torch.from_numpy(a).permute(2, 0, 1) for a in arrays])
 
     def upscale(
         self,
@@ -246,9 +206,7 @@ class SRPipeline:
         generator = generator or torch.Generator().manual_seed(request.seed)
 
         decoder = self.decoder(request.fidelity)
-        tags = choose_tags(picture, request, self.experts.transformer_config, self.tagger)
-        guidance = guide(tags, request.negative_tags, self.experts.transformer_config)
-        upscaling = Upscaling(decoder, self.experts, LRImage(picture.color, self.device), request, peers, guidance)
+        upscaling = Upscaling(decoder, self.experts, LRImage(picture.color, self.device), request, peers)
 
         def native_rows() -> Iterator[Tensor]:
             for hr in upscaling.rows(upscaling.sample_latent(generator, on_step_end)):
