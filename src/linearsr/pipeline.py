@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -19,6 +20,7 @@ from linearsr.devices import choose_device, choose_precision
 from linearsr.diffusion.sampler import StepCallback
 from linearsr.errors import InputError
 from linearsr.hub import COMPACT, EXACT, ModelParts, find_model, load_model, save_model
+from linearsr.hub_transfer import upload
 from linearsr.imaging.convert import to_picture, to_pil
 from linearsr.imaging.limits import CLI_LIMITS, Limits
 from linearsr.imaging.picture import Picture, Samples, from_unit, to_unit
@@ -75,7 +77,7 @@ class SRPipeline:
     def from_pretrained(
         cls, model: str | Path = DEFAULT_MODEL, *, device: str = "auto", precision: str = "auto"
     ) -> SRPipeline:
-        """Load a model: an embedded name, a folder, or a hub id "owner/name".
+        """Load a model: an embedded name, a folder, or a hub id "owner/name" or "owner/name@revision".
 
         Raises:
             InputError, ModelError, DeviceError: if it cannot be found, is damaged, or the device is not there.
@@ -93,6 +95,16 @@ class SRPipeline:
         """
         parts = ModelParts(name=self.name, autoencoder=self.autoencoder, experts=self.experts, faithful=self.faithful)
         save_model(parts, Path(folder), storage=COMPACT if compact else EXACT)
+
+    def push_to_hub(self, model: str, *, private: bool = False, compact: bool = False) -> str:
+        """Put the model on the hub as "owner/name" or "owner/name@branch"; return the commit, which names it for good.
+
+        Raises:
+            InputError, ModelError: if the name is none, or the hub refuses.
+        """
+        with TemporaryDirectory() as folder:
+            self.save_pretrained(folder, compact=compact)
+            return upload(Path(folder), model, private=private)
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> SRPipeline:
         """Move to a device and, if given, a precision. Returns the pipeline itself."""
