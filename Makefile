@@ -27,6 +27,7 @@ types: $(VENV)/.installed-dev
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/python recipes/cli_reference.py docs/reference/cli.md
+	$(BIN)/python recipes/results_page.py docs/results docs/results.md
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .

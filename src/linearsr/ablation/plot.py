@@ -1,4 +1,4 @@
-"""The picture of an ablation: every variant's mean and interval, a panel a metric."""
+"""The picture of an ablation: how far every variant is from the baseline, with its interval, a panel a metric."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import io
 from linearsr.ablation.frame import Findings
 from linearsr.errors import InputError
 from linearsr.evaluation.report import heading
-from linearsr.evaluation.summary import bootstrap_mean
 
 
 def plot_findings(findings: Findings) -> bytes:
-    """Draw the means with their 95 % intervals and return an SVG; the baseline's mean is a line through each panel.
+    """Draw mean paired differences with their 95 % intervals and return an SVG.
+
+    Differences and not means: between images a metric varies far more than between variants.
 
     Raises:
         InputError: if matplotlib is missing.
@@ -21,23 +22,23 @@ def plot_findings(findings: Findings) -> bytes:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise InputError("plots need matplotlib", remedy="pip install 'linearsr[plots]'") from error
-    results, names = findings.results, [row.name for row in findings.rows]
-    figure = Figure(figsize=(3.2 * len(results.metrics), 1.2 + 0.4 * len(names)), layout="constrained")
-    panels = figure.subplots(1, len(results.metrics), squeeze=False, sharey=True)[0]
-    for axes, metric in zip(panels, results.metrics, strict=True):
-        for place, method in enumerate(results.methods):
-            mean = bootstrap_mean(method.column(metric.name))
-            is_baseline = method.method == findings.ablation.baseline
-            color = "tab:red" if is_baseline else "black"
-            if is_baseline:
-                axes.axvline(mean.value, color=color, linewidth=0.5)
-            axes.plot([mean.low, mean.high], [place, place], color=color)
-            axes.plot([mean.value], [place], marker="o", color=color)
+    metrics, names = findings.results.metrics, [row.name for row in findings.rows]
+    baseline = findings.ablation.baseline
+    figure = Figure(figsize=(3 * len(metrics), 1.4 + 0.35 * len(names)), layout="constrained")
+    panels = figure.subplots(1, len(metrics), squeeze=False, sharey=True)[0]
+    for axes, metric in zip(panels, metrics, strict=True):
+        axes.axvline(0, color="tab:red", linewidth=1)
+        axes.plot([0], [names.index(baseline)], marker="o", color="tab:red")
+        for test in findings.results.tests:
+            if test.metric == metric.name:
+                place, difference = names.index(test.method), test.difference
+                axes.plot([difference.low, difference.high], [place, place], color="black")
+                axes.plot([difference.value], [place], marker="o", color="black")
         axes.set(xlabel=heading(metric), yticks=range(len(names)), yticklabels=names)
     panels[0].invert_yaxis()
-    figure.suptitle(findings.ablation.question, fontsize="medium")
+    figure.suptitle(f"{findings.ablation.question} Difference from: {baseline}", fontsize="medium")
     stream = io.BytesIO()
-    # Ids made of a fixed salt and no date: the same findings are the same bytes.
-    with mpl.rc_context({"svg.hashsalt": "linearsr"}):
+    # Ids made of a fixed salt and no date: the same findings are the same bytes. Letters stay text, which is smaller.
+    with mpl.rc_context({"svg.hashsalt": "linearsr", "svg.fonttype": "none"}):
         figure.savefig(stream, format="svg", metadata={"Date": None})
     return stream.getvalue()

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 
 from linearsr.ablation.frame import NO_TRAINING, Findings
-from linearsr.evaluation.paired import PairedTest
 from linearsr.evaluation.report import (
     LEGEND,
     TEST_HEADER,
@@ -16,6 +14,7 @@ from linearsr.evaluation.report import (
     plain,
     row_of_test,
     table_lines,
+    verdict,
 )
 from linearsr.evaluation.summary import bootstrap_mean
 
@@ -57,24 +56,11 @@ def table(findings: Findings) -> list[str]:
 
 
 def conclusions(findings: Findings) -> list[str]:
-    """One sentence a variant: what it is better and worse in than the baseline; undecided where zero is possible."""
+    """One sentence a variant: what it is better and worse in than the baseline."""
     higher = {metric.name: metric.higher_is_better for metric in findings.results.metrics}
     names = [row.name for row in findings.rows if row.name != findings.ablation.baseline]
     tests = {name: [test for test in findings.results.tests if test.method == name] for name in names}
-    return [_sentence(name, findings.ablation.baseline, tests[name], higher) for name in names]
-
-
-def _sentence(name: str, baseline: str, tests: Sequence[PairedTest], higher: dict[str, bool]) -> str:
-    parts: dict[str, list[str]] = {"better": [], "worse": [], "undecided": []}
-    for test in tests:
-        difference = test.difference
-        shown = f"{test.metric} ({difference.value:+.3g})"
-        if difference.low <= 0 <= difference.high:
-            parts["undecided"].append(shown)
-        else:
-            parts["better" if (difference.value > 0) is higher[test.metric] else "worse"].append(shown)
-    verdicts = [f"{verdict} in {', '.join(found)}" for verdict, found in parts.items() if found]
-    return f"**{name}** beside {baseline}: {'; '.join(verdicts)}."
+    return [verdict(tests[name], higher) for name in names]
 
 
 def json_text(findings: Findings, model: str) -> str:

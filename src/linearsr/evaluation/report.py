@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from linearsr.evaluation.metrics import Metric
@@ -88,6 +88,19 @@ def row_of_test(test: PairedTest) -> list[str]:
     """The cells of a test, under ``TEST_HEADER``."""
     numbers = [str(test.images), str(test.better_on), cell(test.difference), f"{test.effect_size:.2f}"]
     return [test.metric, test.method, test.baseline, *numbers, f"{test.p_t:.2g}", f"{test.p_wilcoxon:.2g}"]
+
+
+def verdict(tests: Sequence[PairedTest], higher_is_better: Mapping[str, bool]) -> str:
+    """What one method is better and worse in than its baseline; undecided where the difference may be zero."""
+    parts: dict[str, list[str]] = {"better": [], "worse": [], "undecided": []}
+    for test in tests:
+        difference = test.difference
+        kind = "better" if (difference.value > 0) is higher_is_better[test.metric] else "worse"
+        if difference.low <= 0 <= difference.high:
+            kind = "undecided"
+        parts[kind].append(f"{test.metric} ({difference.value:+.3g})")
+    found = "; ".join(f"{kind} in {', '.join(names)}" for kind, names in parts.items() if names)
+    return f"**{tests[0].method}** beside {tests[0].baseline}: {found}."
 
 
 def heading(metric: Metric) -> str:

@@ -20,7 +20,7 @@ def test_the_picture_names_every_metric_and_variant_and_is_always_the_same(findi
     assert picture == plot_findings(findings)
     text = picture.decode()
     for name in ("1 step", "20 steps", "latent_error ↓", "How many sampling steps"):
-        assert f"<!-- {name}" in text
+        assert name in text
 
 
 def test_without_matplotlib_the_remedy_is_named(findings, monkeypatch):

@@ -5,9 +5,10 @@ import json
 import pytest
 
 from linearsr.evaluation.choice import choose_metrics
-from linearsr.evaluation.paired import compare_with
-from linearsr.evaluation.report import Results, csv_text, json_text, markdown
+from linearsr.evaluation.paired import PairedTest, compare_with
+from linearsr.evaluation.report import Results, csv_text, json_text, markdown, verdict
 from linearsr.evaluation.runner import MethodScores
+from linearsr.evaluation.summary import Mean
 
 METRICS = choose_metrics(["psnr", "gmsd"], weights=None)
 METHODS = [
@@ -52,3 +53,15 @@ def test_json_has_null_where_a_number_is_not_finite():
     text = json_text(Results(methods=[perfect], metrics=METRICS))
     assert "Infinity" not in text
     assert json.loads(text)["images"]["a"]["x"] == {"psnr": None, "gmsd": 0.0}
+
+
+def test_a_verdict_says_better_worse_and_undecided():
+    def test_of(metric, low, high):
+        mean = Mean((low + high) / 2, low, high)
+        values = {"images": 4, "better_on": 1, "effect_size": 0.0, "p_t": 1.0, "p_wilcoxon": 1.0}
+        return PairedTest(metric=metric, method="b", baseline="a", difference=mean, **values)
+
+    tests = [test_of("psnr", 1, 3), test_of("ssim", -0.2, -0.1), test_of("lpips", -3, -1), test_of("dists", -1, 3)]
+    higher = {"psnr": True, "ssim": True, "lpips": False, "dists": False}
+    expected = "**b** beside a: better in psnr (+2), lpips (-2); worse in ssim (-0.15); undecided in dists (+1)."
+    assert verdict(tests, higher) == expected
