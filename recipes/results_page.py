@@ -4,7 +4,8 @@
 
 The folder holds what the commands write: SET.json and SET-*.json of ``linearsr eval -o``, ablations/KIND.json and .svg
 of ``linearsr ablate --report``, upscale.json, peers.json and scaling.json of ``linearsr bench --report``; and the rows
-of others in published.json. A table whose file is not there is left out.
+of others in published.json. What tables show is said in readings.json: measure anew, and read anew. A table whose file
+is not there is left out.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from linearsr.bench.peers import PeerTiming, render_peers
 from linearsr.bench.scaling import Point, render_scaling
 from linearsr.bench.upscale import Part, UpscaleTiming, render_upscale
 from linearsr.evaluation.paired import PairedTest
-from linearsr.evaluation.report import LEGEND, cell, table_lines, verdict
+from linearsr.evaluation.report import cell, table_lines, verdict
 from linearsr.evaluation.summary import Mean
 
 Values = dict[str, Any]
@@ -28,7 +29,9 @@ INTRODUCTION = """# Results
 
 Made by `make docs` from the files in [results](results/), which hold the value of every image; each table names the
 command that made it. Rows marked *here* were measured with this project's own tools ([how](guide/evaluation.md)); rows
-marked *quoted* are what others published."""
+marked *quoted* are what others published. Sentences in lists are made of the paired differences, over the images, and
+their 95 % intervals: *undecided* means that zero is among them. So small a difference can be decided that no eye sees
+it: read the numbers too."""
 SETS = {
     "realsr": (
         "RealSR, 100 crops, 128 → 512",
@@ -54,7 +57,7 @@ def render(folder: Path) -> str:
 
 
 def _sets(folder: Path) -> Iterator[str]:
-    published = _read(folder / "published.json") or {}
+    published, readings = (_read(folder / f"{file}.json") or {} for file in ("published", "readings"))
     for name, (title, about) in SETS.items():
         paths = [folder / f"{name}.json", *sorted(folder.glob(f"{name}-*.json"))]
         parts = [part for path in paths if (part := _read(path))]
@@ -63,7 +66,9 @@ def _sets(folder: Path) -> Iterator[str]:
             continue
         yield f"## {title}"
         yield "\n".join(_score_table(parts, quoted["rows"]))
-        yield " ".join(text for text in (about if parts else "", quoted["note"], LEGEND if parts else "") if text)
+        yield " ".join(text for text in (about if parts else "", quoted["note"]) if text)
+        if reading := readings.get(name):
+            yield reading
         if verdicts := [f"- {line}" for line in _verdicts(parts)]:
             yield "\n".join(verdicts)
         yield from _made_by(*parts)
@@ -77,7 +82,7 @@ def _score_table(parts: Sequence[Values], quoted: Sequence[Values]) -> list[str]
     rows = []
     for method in parts[0]["means"] if parts else ():
         means = {metric: mean for part in parts for metric, mean in part["means"][method].items()}
-        cells = [cell(Mean(**means[metric])) if metric in means else "" for metric in better]
+        cells = [_number(metric, means.get(metric, {}).get("value")) for metric in better]
         rows.append([f"**{method}**" if method.startswith("LinearSR") else method, "here", *cells])
     rows += [[row["method"], "quoted", *(_number(metric, row.get(metric)) for metric in better)] for row in quoted]
     return table_lines(header, rows)
@@ -86,7 +91,7 @@ def _score_table(parts: Sequence[Values], quoted: Sequence[Values]) -> list[str]
 def _number(metric: str, value: float | None) -> str:
     if value is None:
         return ""
-    return f"{value:.2f}" if metric in ("psnr", "niqe") else f"{value:.3f}"
+    return f"{value:.2f}" if metric in ("psnr", "niqe", "brisque") else f"{value:.3f}"
 
 
 def _verdicts(parts: Sequence[Values]) -> Iterator[str]:
@@ -131,15 +136,15 @@ def _machine(values: Values) -> Machine:
 
 def _ablations(folder: Path) -> Iterator[str]:
     found = {kind: _read(folder / f"ablations/{kind}.json") for kind in ABLATIONS}
+    readings = _read(folder / "readings.json") or {}
     if any(found.values()):
-        yield (
-            "## What each part adds\n\nOne thing changed at a time ([how](guide/ablations.md)). *Undecided* means that "
-            "the interval of the mean difference holds zero."
-        )
+        yield "## What each part adds\n\nOne thing changed at a time ([how](guide/ablations.md)). In brackets: 95 %."
     for kind, values in found.items():
         if values:
             yield f"### {values['question']}"
             yield "\n".join(_ablation_table(values))
+            if reading := readings.get(kind):
+                yield reading
             yield "\n".join(f"- {line}" for line in values["conclusions"])
             images = len(next(iter(values["images"].values())))
             about = (f"{images} pairs, model {values['model']}.", values["remark"], values["training"])

@@ -66,12 +66,13 @@ def test_measured_rows_of_several_files_stand_beside_quoted_ones(folder):
     write(folder / "realsr-dists.json", scores("linearsr eval y", "dists", "lower", ours=0.2, theirs=0.21))
     quoted = {"note": "As they say.", "rows": [{"method": "Other", "psnr": 26.0, "lpips": 0.3}]}
     write(folder / "published.json", {"realsr": quoted})
+    write(folder / "readings.json", {"realsr": "Ours is more."})
     page = RECIPE.render(folder)
     assert "| method |  | psnr ↑ | ssim ↑ | lpips ↓ | dists ↓ | niqe ↓ |" in page
-    assert "| theirs | here | 24.00 (24.00 to 24.00) |  |  | 0.2100 (0.2100 to 0.2100) |  |" in page
+    assert "| theirs | here | 24.00 |  |  | 0.210 |  |" in page
     assert "| Other | quoted | 26.00 |  | 0.300 |  |  |" in page
     assert "- **theirs** beside ours: worse in psnr (-1); undecided in dists (+0.01)." in page
-    assert "As they say." in page
+    assert "As they say.\n\nOurs is more." in page
     assert "```text\nlinearsr eval x\n```\n\n```text\nlinearsr eval y\n```" in page
 
 
@@ -80,7 +81,7 @@ def test_a_set_with_quoted_rows_alone_says_nothing_of_measurements(folder):
     write(folder / "published.json", {"drealsr": quoted})
     page = RECIPE.render(folder)
     assert "| Other | quoted |  | 0.700 |" in page
-    assert "intervals" not in page.split("## DRealSR")[1]
+    assert "undecided" not in page.split("## DRealSR")[1]
 
 
 def test_without_a_reference_only_what_was_measured_is_a_column(folder):
@@ -121,7 +122,9 @@ def test_an_ablation_has_its_question_table_conclusions_and_plot(folder):
         {"name": "two", "budget": "x", "note": ""},
     ]
     write(folder / "ablations/steps.json", values | {"conclusions": ["**two** beside one: better in psnr (+1)."]})
+    write(folder / "readings.json", {"steps": "Two is more than one."})
     page = RECIPE.render(folder)
+    assert "\n\nTwo is more than one.\n\n- **two**" in page
     assert "### How many?\n\n| variant | training | psnr ↑ |" in page
     assert "| one | 8 steps; from 3 | 20.00 (20.00 to 20.00) |" in page
     assert "- **two** beside one: better in psnr (+1)." in page
