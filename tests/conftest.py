@@ -33,7 +33,9 @@ def perceptual(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def model(tmp_path_factory):
-    """Folder of a small model with random weights."""
+    """Folder of a small model with random weights and a fidelity knob."""
     folder = tmp_path_factory.mktemp("model")
-    small_pipeline().save_pretrained(folder)
+    pipeline = small_pipeline()
+    pipeline.faithful = small_autoencoder(1).decoder
+    pipeline.save_pretrained(folder)
     return folder

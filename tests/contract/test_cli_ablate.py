@@ -9,7 +9,7 @@ from training_photos import write_shards
 
 from linearsr.cli.main import run
 
-SAMPLING, TRAINING = ("steps", "decoder"), ("esgf", "experts", "attention")
+SAMPLING, TRAINING = ("steps", "fidelity", "decoder"), ("esgf", "experts", "attention")
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Ablations of a finished model, which train nothing: the number of steps, and what the decoder is told."""
+"""Ablations of a finished model, which train nothing: steps, fidelity, and what the decoder is told."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from linearsr.pipeline import SRPipeline
 STEP_COUNTS = (1, 2, 4, 8, 20)
 """Those of the ablation; the paper's own number is not known, SANA's default is 20."""
 
+FIDELITIES = (0.0, 0.25, 0.5, 0.75, 1.0)
+
 
 def ablate_steps(pipeline: SRPipeline) -> Ablation:
     """The same weights, sampled in few or many steps."""
@@ -30,6 +32,21 @@ def ablate_steps(pipeline: SRPipeline) -> Ablation:
         variants=[variant(steps) for steps in STEP_COUNTS],
         baseline="4 steps",
         remark="With fewer steps than experts, those nearest to noise are left out.",
+    )
+
+
+def ablate_fidelity(pipeline: SRPipeline) -> Ablation:
+    """Decoders between that for detail and that for the distance to the photo."""
+
+    def variant(fidelity: float) -> Variant:
+        subject = partial(Subject, pipeline=pipeline, fidelity=fidelity)
+        return Variant(name=f"fidelity {fidelity:g}", budget=NO_TRAINING, prepare=subject)
+
+    return Ablation(
+        kind="fidelity",
+        question="What does fidelity trade?",
+        variants=[variant(fidelity) for fidelity in FIDELITIES],
+        baseline="fidelity 0",
     )
 
 

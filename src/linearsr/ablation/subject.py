@@ -1,4 +1,4 @@
-"""What makes the pictures of one row of an ablation: a model, sampling steps, and where the latent comes from.
+"""What makes the pictures of one row of an ablation: a model, sampling steps, fidelity, and where the latent is from.
 
 The latent can be sampled, as in use; be zero, the mean of standardized latents, which leaves out the transformer; or be
 that of the reference itself, which no transformer can better. Its error is the root mean square difference from the
@@ -32,13 +32,14 @@ class Subject:
 
     pipeline: SRPipeline
     steps: int = 4
+    fidelity: float = 0.0
     latent: LatentFrom = "sampled"
     note: str = ""
 
     def fingerprint(self, seed: int) -> str:
-        """SHA-256 of all that decides the pixels: networks, weights, steps, latent and seed."""
+        """SHA-256 of all that decides the pixels: networks, weights, steps, fidelity, latent and seed."""
         digest = hashlib.sha256(f"{self.steps} {self.latent} {seed}".encode())
-        for module in (self.pipeline.autoencoder, self.pipeline.experts):
+        for module in (self.pipeline.autoencoder, self.pipeline.decoder(self.fidelity), self.pipeline.experts):
             digest.update(repr(module).encode())
             for name, value in module.state_dict().items():
                 digest.update(name.encode() + value.float().cpu().contiguous().numpy().tobytes())
@@ -56,9 +57,9 @@ class Subject:
                 f"a reference of {reference.shape[1]}x{reference.shape[0]} for {lr.shape[1]}x{lr.shape[0]} pixels",
                 remedy=f"ablations need pairs of scale {SCALE}",
             )
-        request = UpscaleRequest(steps=self.steps)
+        request = UpscaleRequest(steps=self.steps, fidelity=self.fidelity)
         image = LRImage(lr, self.pipeline.device)
-        upscaling = Upscaling(self.pipeline.autoencoder.decoder, self.pipeline.experts, image, request)
+        upscaling = Upscaling(self.pipeline.decoder(self.fidelity), self.pipeline.experts, image, request)
         true_latent = self._encode(reference, image.grid)
         latent = torch.zeros_like(true_latent)
         if self.latent == "sampled":

@@ -130,8 +130,8 @@ def training_options(callback: Callback) -> Callable[..., Any]:
 def command() -> None:
     """Measure what a part of the method adds: everything else equal, on the same pairs, tested image by image.
 
-    steps and decoder examine a finished model. esgf, experts and attention train short runs of equal budget from one
-    common start, which --work keeps: the same command again goes on where it was interrupted.
+    steps, fidelity and decoder examine a finished model. esgf, experts and attention train short runs of equal budget
+    from one common start, which --work keeps: the same command again goes on where it was interrupted.
     """
 
 
@@ -142,6 +142,15 @@ def steps_command(runtime: Runtime, pairs: Pairs, report: Report) -> None:
     from linearsr.ablation.sampling import ablate_steps
 
     _measure("steps", lambda: ablate_steps(_pipeline(runtime)), runtime, pairs, report)
+
+
+@command.command("fidelity")
+@pairs_options
+def fidelity_command(runtime: Runtime, pairs: Pairs, report: Report) -> None:
+    """Fidelity from 0 to 1, in quarters."""
+    from linearsr.ablation.sampling import ablate_fidelity
+
+    _measure("fidelity", lambda: ablate_fidelity(_pipeline(runtime)), runtime, pairs, report)
 
 
 @command.command("decoder")

@@ -1,9 +1,9 @@
 import pytest
 import torch
-from small_models import photo, randn
+from small_models import photo, randn, small_autoencoder
 from torch import nn
 
-from linearsr.ablation.sampling import ablate_decoder, ablate_steps
+from linearsr.ablation.sampling import ablate_decoder, ablate_fidelity, ablate_steps
 from linearsr.errors import InputError
 from linearsr.models.autoencoder import enlarge
 
@@ -12,6 +12,15 @@ def test_steps_are_those_of_the_papers_question(pipeline):
     ablation = ablate_steps(pipeline)
     assert [variant.prepare().steps for variant in ablation.variants] == [1, 2, 4, 8, 20]
     assert ablation.baseline in {variant.name for variant in ablation.variants}
+
+
+def test_fidelity_goes_from_end_to_end_and_changes_the_picture(pipeline):
+    pipeline.faithful = small_autoencoder(1).decoder
+    subjects = [variant.prepare() for variant in ablate_fidelity(pipeline).variants]
+    assert [subject.fidelity for subject in subjects] == [0, 0.25, 0.5, 0.75, 1]
+    lr, hr = photo(16, 16), photo(64, 64)
+    assert len({subject.upscale(lr, hr, 0)[0].tobytes() for subject in subjects}) == 5
+    assert len({subject.fingerprint(0) for subject in subjects}) == 5
 
 
 def test_the_decoder_is_asked_with_every_latent_and_without_lr_features(pipeline):
