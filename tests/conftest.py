@@ -10,6 +10,7 @@ from small_models import (
     dists_heads,
     niqe_weights,
     seeded,
+    small_autoencoder,
     small_pipeline,
     vgg_weights,
 )
