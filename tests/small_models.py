@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from linearsr.models.autoencoder import Autoencoder, AutoencoderConfig
 from linearsr.models.experts import ExpertsConfig, ExpertTransformer
-from linearsr.models.transformer import LinearTransformer, TransformerConfig
+from linearsr.models.transformer import GuidanceKind, LinearTransformer, TransformerConfig
 from linearsr.pipeline import SRPipeline
 
 T = TypeVar("T")
@@ -34,12 +35,13 @@ def small_transformer(seed: int = 0) -> LinearTransformer:
     return seeded(seed, lambda: awake(LinearTransformer(TRANSFORMER)))
 
 
-def small_experts(seed: int = 0) -> ExpertTransformer:
-    return seeded(seed, lambda: awake(ExpertTransformer(ExpertsConfig(), TRANSFORMER)))
+def small_experts(seed: int = 0, config: TransformerConfig = TRANSFORMER) -> ExpertTransformer:
+    return seeded(seed, lambda: awake(ExpertTransformer(ExpertsConfig(), config)))
 
 
-def small_pipeline(seed: int = 0) -> SRPipeline:
-    return SRPipeline(small_autoencoder(seed), small_experts(seed), name="small")
+def small_pipeline(seed: int = 0, *, guidance: GuidanceKind = "none", guidance_width: int = 8) -> SRPipeline:
+    config = replace(TRANSFORMER, guidance=guidance, guidance_width=guidance_width)
+    return SRPipeline(small_autoencoder(seed), small_experts(seed, config), name="small")
 
 
 def awake(module: ModuleT) -> ModuleT:

@@ -6,7 +6,7 @@ picture -> rows of the enlarged image (streaming.py) -> depth, grey and alpha of
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
@@ -19,6 +19,7 @@ from linearsr.catalog import DEFAULT_MODEL
 from linearsr.devices import choose_device, choose_precision
 from linearsr.diffusion.sampler import StepCallback
 from linearsr.errors import InputError
+from linearsr.expert_files import Layout, Residency
 from linearsr.hub import COMPACT, EXACT, ModelParts, find_model, load_model, save_model
 from linearsr.hub_transfer import upload
 from linearsr.imaging.convert import to_picture, to_pil
@@ -33,6 +34,9 @@ from linearsr.models.fidelity import blend
 from linearsr.models.peers import Alone, Peers
 from linearsr.request import UpscaleRequest
 from linearsr.streaming import LRImage, Upscaling
+from linearsr.tags.guide import choose_tags, guide
+from linearsr.tags.tagger import Tagger
+from linearsr.tags.words import parse_tags
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -45,9 +49,10 @@ OutputType = Literal["pil", "np", "pt"]
 
 @dataclass(frozen=True)
 class SROutput:
-    """Results of a pipeline call, one per input image."""
+    """Results of a pipeline call, one per input image, and the tags that each was made with."""
 
     images: list[Image] | list[np.ndarray] | list[Tensor]
+    tags: list[tuple[str, ...]]
 
 
 class SRPipeline:
@@ -68,6 +73,8 @@ class SRPipeline:
         self.experts = experts.eval()
         self.faithful = None if faithful is None else faithful.eval()
         self.name = name
+        self.tagger: Tagger | None = None
+        """What finds tags, by default the tagger inside the package."""
         self.device = torch.device("cpu")
         self.dtype = torch.float32
         self._tile: int | None = None
@@ -75,26 +82,33 @@ class SRPipeline:
 
     @classmethod
     def from_pretrained(
-        cls, model: str | Path = DEFAULT_MODEL, *, device: str = "auto", precision: str = "auto"
+        cls,
+        model: str | Path = DEFAULT_MODEL,
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        experts: Residency = "resident",
     ) -> SRPipeline:
         """Load a model: an embedded name, a folder, or a hub id "owner/name" or "owner/name@revision".
+
+        With ``experts`` "on-demand", one is in memory at a time, and read when sampling comes to it.
 
         Raises:
             InputError, ModelError, DeviceError: if it cannot be found, is damaged, or the device is not there.
         """
         target = choose_device(device)
-        parts = load_model(find_model(model))
+        parts = load_model(find_model(model), experts=experts)
         pipeline = cls(parts.autoencoder, parts.experts, parts.faithful, name=parts.name)
         return pipeline.to(target, choose_precision(precision, target))
 
-    def save_pretrained(self, folder: str | Path, *, compact: bool = False) -> None:
+    def save_pretrained(self, folder: str | Path, *, compact: bool = False, layout: Layout = "together") -> None:
         """Write the model so that :meth:`from_pretrained` reads it.
 
         By default nothing is rounded; ``compact`` stores the autoencoder as bfloat16 and the experts as int8, a quarter
-        of the size (docs/decisions/0003-tiny.md).
+        of the size (docs/decisions/0003-tiny.md). ``layout`` is one file for all experts, one each, or differences.
         """
         parts = ModelParts(name=self.name, autoencoder=self.autoencoder, experts=self.experts, faithful=self.faithful)
-        save_model(parts, Path(folder), storage=COMPACT if compact else EXACT)
+        save_model(parts, Path(folder), storage=COMPACT if compact else EXACT, layout=layout)
 
     def push_to_hub(self, model: str, *, private: bool = False, compact: bool = False) -> str:
         """Put the model on the hub as "owner/name" or "owner/name@branch"; return the commit, which names it for good.
@@ -144,6 +158,9 @@ class SRPipeline:
         scale: float = 4.0,
         num_inference_steps: int = 4,
         fidelity: float = 0.0,
+        tags: str | Sequence[str] = "auto",
+        negative_tags: Sequence[str] = (),
+        guidance_scale: float = 1.0,
         generator: torch.Generator | None = None,
         output_type: OutputType = "pil",
         callback_on_step_end: StepCallback | None = None,
@@ -155,22 +172,41 @@ class SRPipeline:
             scale: enlargement; 4 is native, others are reached from there with a Lanczos filter.
             num_inference_steps: sampling steps (NFE); 4 gives each expert one.
             fidelity: from 0, the most detail, to 1, the closest to the photo.
+            tags: "none", words, or "auto": each photo's own, for a model trained with tags.
+            negative_tags: what the images are not to look like; needs a ``guidance_scale`` above 1.
+            guidance_scale: how far to follow the tags; above 1 it costs twice the evaluations.
             generator: source of the noise. Without one every image gets seed 0, whatever its company.
             output_type: "pil", "np" (H, W, 3) float in [0, 1], or "pt" (3, H, W) float in [0, 1].
             callback_on_step_end: called as (step, timestep reached, latent) after every step.
         """
         if output_type not in ("pil", "np", "pt"):
             raise InputError(f"output_type {output_type!r} is unknown", remedy='use "pil", "np" or "pt"')
-        request = UpscaleRequest(scale=scale, steps=num_inference_steps, fidelity=fidelity, tile=self._tile)
-        images = image if isinstance(image, Sequence) else [image]
+        request = UpscaleRequest(
+            scale=scale,
+            steps=num_inference_steps,
+            fidelity=fidelity,
+            tags=parse_tags(tags) if isinstance(tags, str) else tuple(tags),
+            negative_tags=tuple(negative_tags),
+            guidance_scale=guidance_scale,
+            tile=self._tile,
+        )
+        pictures = [to_picture(item) for item in (image if isinstance(image, Sequence) else [image])]
+        requests = [self.tagged(picture, request) for picture in pictures]
         results = [
-            self.upscale(to_picture(item), request, generator=generator, on_step_end=callback_on_step_end)
-            for item in images
+            self.upscale(picture, own, generator=generator, on_step_end=callback_on_step_end)
+            for picture, own in zip(pictures, requests, strict=True)
         ]
+        used = [own.chosen_tags for own in requests]
         if output_type == "pil":
-            return SROutput([to_pil(result) for result in results])
+            return SROutput([to_pil(result) for result in results], used)
         arrays = [to_unit(result.color) for result in results]
-        return SROutput(arrays if output_type == "np" else [torch.from_numpy(a).permute(2, 0, 1) for a in arrays])
+        tensors = [torch.from_numpy(a).permute(2, 0, 1) for a in arrays]
+        return SROutput(arrays if output_type == "np" else tensors, used)
+
+    def tagged(self, picture: Picture, request: UpscaleRequest) -> UpscaleRequest:
+        """Return the request with the tags that the picture will be made with in the place of "auto"."""
+        tags = choose_tags(picture, request, self.experts.transformer_config, self.tagger)
+        return replace(request, tags=tags)
 
     def upscale(
         self,
@@ -218,7 +254,9 @@ class SRPipeline:
         generator = generator or torch.Generator().manual_seed(request.seed)
 
         decoder = self.decoder(request.fidelity)
-        upscaling = Upscaling(decoder, self.experts, LRImage(picture.color, self.device), request, peers)
+        tags = choose_tags(picture, request, self.experts.transformer_config, self.tagger)
+        guidance = guide(tags, request.negative_tags, self.experts.transformer_config)
+        upscaling = Upscaling(decoder, self.experts, LRImage(picture.color, self.device), request, peers, guidance)
 
         def native_rows() -> Iterator[Tensor]:
             for hr in upscaling.rows(upscaling.sample_latent(generator, on_step_end)):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from linearsr.errors import ConfigError
+from linearsr.tags.words import TagChoice, TagSource, clean_tags
 
 NATIVE_SCALE = 4
 ColorFix = Literal["wavelet", "adain", "none"]
@@ -33,6 +34,9 @@ class UpscaleRequest:
     steps: int = 4
     solver: Solver = "euler"
     fidelity: float = 0.0
+    tags: TagChoice = "auto"
+    negative_tags: tuple[str, ...] = ()
+    guidance_scale: float = 1.0
     seed: int = 0
     color_fix: ColorFix = "wavelet"
     tile: int | None = None
@@ -44,6 +48,8 @@ class UpscaleRequest:
         _between("scale", self.scale, 0.05, 64, numbers.Real)
         _between("steps", self.steps, 1, 1000)
         _between("fidelity", self.fidelity, 0, 1, numbers.Real)
+        _between("guidance_scale", self.guidance_scale, 1, 20, numbers.Real)
+        self._check_tags()
         _between("seed", self.seed, 0, 2**63 - 1)
         for name in ("width", "height", "max_side"):
             if getattr(self, name) is not None:
@@ -62,6 +68,28 @@ class UpscaleRequest:
                 raise ConfigError(
                     f"{name} {getattr(self, name)!r} is unknown", remedy=f"choose from {', '.join(get_args(kind))}"
                 )
+
+    def _check_tags(self) -> None:
+        if isinstance(self.tags, str) and self.tags not in get_args(TagSource):
+            raise ConfigError(f"tags {self.tags!r} are unknown", remedy='use "auto", "none" or a list of words')
+        wanted, negative = self.chosen_tags, clean_tags(self.negative_tags)
+        if negative and self.guidance_scale == 1:
+            raise ConfigError(
+                "negative tags do nothing at a guidance scale of 1", remedy="raise guidance_scale, for example to 2"
+            )
+        if self.guidance_scale > 1 and self.tags == "none" and not negative:
+            raise ConfigError(
+                f"a guidance scale of {self.guidance_scale} has no tags to follow", remedy="give tags, or leave it out"
+            )
+        if set(wanted) & set(negative):
+            raise ConfigError(
+                f"tags both wanted and not: {', '.join(sorted(set(wanted) & set(negative)))}", remedy="choose a side"
+            )
+
+    @property
+    def chosen_tags(self) -> tuple[str, ...]:
+        """The tags that were given."""
+        return () if isinstance(self.tags, str) else clean_tags(self.tags)
 
     def output_size(self, width: int, height: int) -> tuple[int, int]:
         """Width and height of the result for an input of this size.

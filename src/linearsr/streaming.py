@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from linearsr.devices import is_out_of_memory
-from linearsr.diffusion.sampler import StepCallback, noise, plan_timesteps, sample
+from linearsr.diffusion.guidance import guided
+from linearsr.diffusion.sampler import StepCallback, VelocityFunction, noise, plan_timesteps, sample
 from linearsr.errors import DeviceError, InputError
 from linearsr.imaging.color import AdainFix, ColorFixRows, NoFix, WaveletFix
 from linearsr.imaging.picture import Samples, to_unit
@@ -26,6 +27,7 @@ from linearsr.models.experts import ExpertTransformer
 from linearsr.models.peers import Alone, Peers
 from linearsr.models.sweep import velocity_in_strips
 from linearsr.request import UpscaleRequest
+from linearsr.tags.guide import Guidance
 
 T = TypeVar("T")
 UP = LR_STRIDE * SCALE
@@ -63,10 +65,11 @@ class Upscaling:
         lr: LRImage,
         request: UpscaleRequest,
         peers: Peers | None = None,
+        guidance: Guidance | None = None,
     ) -> None:
         """``peers`` are the processes that share the image; every one makes the rows of its own band."""
         self._decoder, self._experts, self._lr, self._request = decoder, experts, lr, request
-        self._peers = peers
+        self._peers, self._guidance = peers, guidance or Guidance()
         self._device = next(experts.parameters()).device
         self._plan = plan_strips(lr.width, lr.height, request.tile, accelerator=self._device.type != "cpu")
         try:
@@ -81,15 +84,19 @@ class Upscaling:
         timesteps = plan_timesteps(self._request.steps, self._experts.config.boundaries)
         z1 = noise(shape, generator).to(self._device)
 
-        def velocity(z: Tensor, t: float) -> Tensor:
-            return self._fitting(lambda plan: self._velocity(z, t, plan))
+        def towards(tokens: Tensor | None) -> VelocityFunction:
+            return lambda z, t: self._fitting(lambda plan: self._velocity(z, t, tokens, plan))
 
+        wanted, negative = self._guidance
+        # Without any tags both are the same, and one evaluation is enough.
+        scale = 1.0 if wanted is negative else self._request.guidance_scale
+        velocity = guided(towards(wanted), towards(negative), scale)
         return sample(velocity, z1, timesteps, solver=self._request.solver, on_step_end=on_step_end)
 
-    def _velocity(self, z: Tensor, t: float, plan: StripPlan) -> Tensor:
+    def _velocity(self, z: Tensor, t: float, tokens: Tensor | None, plan: StripPlan) -> Tensor:
         expert = self._experts.expert_at(t)
         z = z.to(expert.patch_in.weight.dtype)
-        condition = expert.condition(z.new_full((1,), t))
+        condition = expert.condition(z.new_full((1,), t), None if tokens is None else tokens.to(z))
         rows = plan.transformer_rows
         return velocity_in_strips(expert, z, condition, self._lr.read, rows=rows, peers=self._peers).float()
 

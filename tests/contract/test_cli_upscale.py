@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
-from small_models import photo
+from small_models import photo, small_pipeline
+
+from linearsr.cli.main import run
 
 
 def size(path):
@@ -40,6 +42,14 @@ def test_a_bad_file_does_not_stop_the_batch_and_gives_status_2(photos, linearsr)
         ("one.png", "--scale", "nan"),
         ("one.png", "--steps", "0"),
         ("one.png", "--tile", "31"),
+        ("one.png", "--tags", ""),
+        ("one.png", "--tags", "do\x07g"),
+        ("one.png", "--tags", ",".join(f"tag{n}" for n in range(500))),
+        ("one.png", "--tags", "\N{CAT}"),
+        ("one.png", "--negative-tags", "dog"),
+        ("one.png", "--negative-tags", "", "--guidance-scale", "2"),
+        ("one.png", "--tags", "none", "--guidance-scale", "2"),
+        ("one.png", "--guidance-scale", "nan"),
         ("one.png", "--tile", "much"),
         ("one.png", "--device", "cuda:99"),
         ("one.png", "--precision", "fp16"),
@@ -230,3 +240,34 @@ def test_interrupting_says_so(photos, linearsr, monkeypatch):
 def test_any_size_can_be_asked_for(photos, linearsr, options, expected):
     assert linearsr("upscale", "one.png", "-o", "sized.png", *options)[0] == 0
     assert size("sized.png") == expected
+
+
+@pytest.fixture
+def tag_model(tmp_path_factory):
+    """A small model that says it was trained with tags."""
+    folder = tmp_path_factory.mktemp("tag_model")
+    small_pipeline(guidance_width=384, guidance="tags").save_pretrained(folder)
+    return folder
+
+
+def test_tags_are_said_with_the_result_and_change_it(photos, tag_model, capsys):
+    def upscale(output, *options):
+        arguments = ["upscale", "one.png", "-o", output, "-n", str(tag_model), "--json-progress", *options]
+        assert run(arguments) == 0
+        events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert not [event for event in events if event["event"] == "warning"]
+        (done,) = (event for event in events if event["event"] == "done")
+        return done["tags"], Path(output).read_bytes()
+
+    tags, with_tags = upscale("tags.png", "--tags", "Dog, wooden spoon")
+    assert tags == ["dog", "wooden spoon"]
+    none, without = upscale("none.png", "--tags", "none")
+    assert none == []
+    negative = upscale("negative.png", "--tags", "dog", "--negative-tags", "cat", "--guidance-scale", "3")[1]
+    assert len({with_tags, without, negative}) == 3
+
+
+def test_tags_for_a_model_without_warn(photos, tag_model, linearsr):
+    status, _, err = linearsr("upscale", "one.png", "--tags", "dog")
+    assert status == 2  # the small model's guidance is narrower than tags are
+    assert "width 8, tags have 384" in err

@@ -10,10 +10,13 @@ import pytest
 import torch
 from small_models import photo, small_autoencoder, small_pipeline
 
+from linearsr import streaming
 from linearsr.errors import DeviceError, ImageTooLargeError, InputError
 from linearsr.imaging.picture import Metadata, Picture
+from linearsr.models.sweep import velocity_in_strips
 from linearsr.pipeline import SRPipeline
 from linearsr.request import UpscaleRequest
+from linearsr.tags.tagger import Tag
 
 
 @pytest.fixture(scope="module")
@@ -234,3 +237,61 @@ def test_lower_precision_gives_nearly_the_same_picture():
         levels_apart(low.upscale(picture(), UpscaleRequest()), small_pipeline().upscale(picture(), UpscaleRequest()))
         < 12
     )
+
+
+class Zebras:
+    def tag(self, image):
+        assert image.shape[:2] == (1, 3)
+        return (Tag("zebra", 0.9),)
+
+
+@pytest.fixture
+def tag_pipe():
+    pipeline = small_pipeline(guidance="tags", guidance_width=384)
+    pipeline.tagger = Zebras()
+    return pipeline
+
+
+def test_the_result_tells_its_tags(tag_pipe, pipe):
+    images = [photo(9, 9), photo(9, 9, seed=1)]
+    assert tag_pipe(images).tags == [("zebra",), ("zebra",)]
+    assert tag_pipe(images[0], tags="Dog, dog").tags == [("dog",)]
+    assert tag_pipe(images[0], tags=["dog", "cat"]).tags == [("dog", "cat")]
+    assert tag_pipe(images[0], tags="none").tags == [()]
+    assert pipe(images).tags == [(), ()]
+
+
+def test_auto_is_the_taggers_tags_in_every_entrance(tag_pipe):
+    auto, named, none = (
+        tag_pipe.upscale(picture(), UpscaleRequest(tags=tags)).color for tags in ("auto", ("zebra",), "none")
+    )
+    assert np.array_equal(auto, named)
+    assert not np.array_equal(auto, none)
+
+
+def test_the_order_of_tags_does_not_matter(tag_pipe):
+    one, other = (tag_pipe.upscale(picture(), UpscaleRequest(tags=tags)) for tags in (("dog", "cat"), ("cat", "dog")))
+    assert levels_apart(one, other) <= 1
+
+
+def test_guidance_is_followed_and_costs_a_second_evaluation_only_when_asked_for(tag_pipe, monkeypatch):
+    evaluations = []
+    monkeypatch.setattr(streaming, "velocity_in_strips", lambda *args, **options: counted(*args, **options))
+    original = velocity_in_strips
+
+    def counted(*args, **options):
+        evaluations.append(1)
+        return original(*args, **options)
+
+    def colors(**options):
+        evaluations.clear()
+        return tag_pipe.upscale(picture(), UpscaleRequest(**options)).color, len(evaluations)
+
+    plain, once = colors(tags=("dog",))
+    strong, twice = colors(tags=("dog",), guidance_scale=4)
+    away, also_twice = colors(tags="none", negative_tags=("dog",), guidance_scale=4)
+    nothing, still_once = colors(tags=(), guidance_scale=4)
+    assert (once, twice, also_twice, still_once) == (4, 8, 8, 4)
+    assert not np.array_equal(plain, strong)
+    assert not np.array_equal(strong, away)
+    assert np.array_equal(nothing, colors(tags="none")[0])

@@ -28,6 +28,8 @@ WRONG = [
     ("scale", value) for value in (0, -1, 0.049, 64.1, math.nan, math.inf, "4", None)
 ] + [
     ("fidelity", -0.1), ("fidelity", 1.01), ("fidelity", "1"),
+    ("guidance_scale", 0.9), ("guidance_scale", 20.1), ("guidance_scale", "2"),
+    ("tags", "dog"), ("tags", (1,)),
     ("steps", 0), ("steps", 1001), ("steps", 2.5), ("steps", "4"),
     ("seed", -1), ("seed", 2**63), ("seed", 0.5),
     ("width", 0), ("width", 65_501), ("height", -3), ("height", 1.5), ("max_side", 0), ("max_side", "big"),
@@ -82,3 +84,25 @@ def test_a_wrong_value_is_refused_naming_the_option_and_the_value(name, value):
 def test_values_at_the_edge_of_the_range_are_accepted(options):
     request = UpscaleRequest(**options)
     assert all(getattr(request, name) == value for name, value in options.items())
+
+
+def test_tags_that_contradict_each_other_are_refused():
+    with pytest.raises(ConfigError, match="both wanted and not: dog"):
+        UpscaleRequest(tags=("Dog", "cat"), negative_tags=("dog ",), guidance_scale=2)
+    with pytest.raises(ConfigError, match="no tags to follow"):
+        UpscaleRequest(tags="none", guidance_scale=2)
+    with pytest.raises(ConfigError, match="do nothing at a guidance scale of 1"):
+        UpscaleRequest(negative_tags=("dog",))
+
+
+@pytest.mark.parametrize("tags", [("",), ("dog",) * 500, ("do\0g",), ("d" * 65,)])
+def test_unusable_tags_are_refused_on_either_side(tags):
+    with pytest.raises(ConfigError, match="tag"):
+        UpscaleRequest(tags=tags)
+    with pytest.raises(ConfigError, match="tag"):
+        UpscaleRequest(negative_tags=tags, guidance_scale=2)
+
+
+def test_chosen_tags_are_clean_and_auto_has_none_yet():
+    assert UpscaleRequest(tags=(" Dog", "dog")).chosen_tags == ("dog",)
+    assert UpscaleRequest().chosen_tags == UpscaleRequest(tags="none").chosen_tags == ()

@@ -47,7 +47,7 @@ class Batch:
         try:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
-                self._upscale(job)
+                tags = self._upscale(job)
         except LinearSRError as error:
             self._fail(job, error)
             return False
@@ -59,7 +59,9 @@ class Batch:
         for warning in caught:
             self.feedback.warned(job.name, str(warning.message))
         seconds, size = time.perf_counter() - started, (job.header.width, job.header.height)
-        self.feedback.finished(Done(name=job.name, target=job.target, size_in=size, size_out=job.size, seconds=seconds))
+        self.feedback.finished(
+            Done(name=job.name, target=job.target, size_in=size, size_out=job.size, seconds=seconds, tags=tags)
+        )
         return True
 
     def _fail(self, job: Job, error: LinearSRError) -> None:
@@ -67,7 +69,8 @@ class Batch:
         if self.peers is not None:  # the others may be waiting for this process in the middle of the image
             raise error
 
-    def _upscale(self, job: Job) -> None:
+    def _upscale(self, job: Job) -> tuple[str, ...]:
+        """Upscale one image, write it, and return its tags."""
         from linearsr.files import fit, write_strips
         from linearsr.imaging.encoder import encode
 
@@ -77,9 +80,11 @@ class Batch:
         def advanced(rows: int, total: int) -> None:
             self.feedback.advanced(job.name, rows, total)
 
+        picture = decode(job.source, self.limits)
+        request = self.pipeline.tagged(picture, self.request)
         strips = self.pipeline.stream(
-            decode(job.source, self.limits),
-            self.request,
+            picture,
+            request,
             on_step_end=stepped,
             on_rows=advanced,
             limits=self.limits,
@@ -94,6 +99,7 @@ class Batch:
         else:
             sys.stdout.buffer.write(encode(fitted.gather(), job.format, quality=quality))
             sys.stdout.buffer.flush()
+        return request.chosen_tags
 
 
 def process_rank() -> int:

@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Done:
-    """One finished image: sizes as (width, height)."""
+    """One finished image: sizes as (width, height), and the tags it was made with."""
 
     name: str
     target: Path | None
     size_in: tuple[int, int]
     size_out: tuple[int, int]
     seconds: float
+    tags: tuple[str, ...] = ()
 
 
 class Feedback:
@@ -75,7 +76,8 @@ class LineFeedback(Feedback):
     def finished(self, done: Done) -> None:
         (w, h), (w2, h2) = done.size_in, done.size_out
         target = done.target or "standard output"
-        self._say(f"{done.name}: {w}x{h} -> {w2}x{h2} in {done.seconds:.1f} s -> {target}")
+        tags = f", {', '.join(done.tags)}" if done.tags else ""
+        self._say(f"{done.name}{tags}: {w}x{h} -> {w2}x{h2} in {done.seconds:.1f} s -> {target}")
 
     def warned(self, name: str, message: str) -> None:
         click.echo(f"warning: {name}: {message}", err=True)
@@ -163,7 +165,7 @@ class JsonFeedback(Feedback):
     def finished(self, done: Done) -> None:
         target = None if done.target is None else str(done.target)
         sizes = {"size_in": done.size_in, "size_out": done.size_out}
-        self._emit("done", input=done.name, output=target, **sizes, seconds=round(done.seconds, 3))
+        self._emit("done", input=done.name, output=target, **sizes, tags=done.tags, seconds=round(done.seconds, 3))
 
     def warned(self, name: str, message: str) -> None:
         self._emit("warning", input=name, message=message)

@@ -13,6 +13,7 @@ from linearsr.errors import LinearSRError
 
 VERBS = {
     "upscale": "Enlarge photos.",
+    "tag": "Name the objects in photos.",
     "compare": "Put the input and results side by side.",
     "eval": "Measure results against references.",
     "train": "Train a model, stage by stage.",

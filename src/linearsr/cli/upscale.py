@@ -17,6 +17,7 @@ from linearsr.cli.plan import STANDARD_OUTPUT, Job, Placement, Plan, make_plan
 from linearsr.imaging.limits import CLI_LIMITS, Limits
 from linearsr.memory import estimate_peak_memory
 from linearsr.request import UpscaleRequest
+from linearsr.tags.words import TagChoice, clean_tags, parse_tags
 
 if TYPE_CHECKING:
     from linearsr.pipeline import SRPipeline
@@ -53,6 +54,14 @@ def _read_tile(ctx: click.Context, param: click.Parameter, value: str) -> int | 
     raise click.BadParameter(f"{value!r} is neither auto nor a number of pixels", ctx, param)
 
 
+def _read_tags(ctx: click.Context, param: click.Parameter, value: str) -> TagChoice:
+    return parse_tags(value)
+
+
+def _read_negative_tags(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
+    return () if value is None else clean_tags(value.split(","))
+
+
 @click.command("upscale")
 @click.argument("inputs", nargs=-1)
 @click.option("-i", "--input", "more_inputs", multiple=True, metavar="INPUT", help="Same as a plain INPUT.")
@@ -71,6 +80,22 @@ def _read_tile(ctx: click.Context, param: click.Parameter, value: str) -> int | 
     default=0.0,
     show_default=True,
     help="From 0, the most detail, to 1, the closest to the photo.",
+)
+@click.option(
+    "--tags",
+    callback=_read_tags,
+    default="auto",
+    metavar='auto|none|"A,B"',
+    show_default=True,
+    help="Objects in the photo; auto finds them, for a model trained with tags.",
+)
+@click.option("--negative-tags", callback=_read_negative_tags, metavar='"A,B"', help="What it is not to look like.")
+@click.option(
+    "--guidance-scale",
+    type=float,
+    default=1.0,
+    show_default=True,
+    help="How far to follow the tags; above 1 it takes twice the time per step.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same bytes.")
 @click.option("--color-fix", type=click.Choice(["wavelet", "adain", "none"]), default="wavelet", show_default=True)
@@ -140,7 +165,7 @@ def command(
         return _show(plan, request, report)
     with joined_processes():
         # The model is loaded before anything is reported: if it cannot be had, nothing starts.
-        pipeline = _load(runtime) if plan.jobs else None
+        pipeline = _load(runtime, request) if plan.jobs else None
         done = 0
         with report.feedback(placement, len(plan.jobs), request.steps) as feedback:
             for name, reason in plan.skipped:
@@ -167,9 +192,13 @@ def _is_terminal() -> bool:
     return sys.stderr.isatty()
 
 
-def _load(runtime: Runtime) -> SRPipeline:
+def _load(runtime: Runtime, request: UpscaleRequest) -> SRPipeline:
     from linearsr.pipeline import SRPipeline
+    from linearsr.tags.text import embed_tags
 
+    words = (*request.chosen_tags, *clean_tags(request.negative_tags))
+    if words:
+        embed_tags(words)  # an unknown word is wrong for every image
     return SRPipeline.from_pretrained(runtime.model, device=runtime.device_name, precision=runtime.precision_name)
 
 

@@ -74,6 +74,13 @@ class GuidanceEmbedding(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(guidance_width, width), activation, nn.Linear(width, width))
         self.norm = nn.RMSNorm(width, eps=1e-5) if normed else nn.Identity()
 
+    def fill(self, tokens: Tensor, mask_BL: Tensor) -> tuple[Tensor, Tensor]:
+        """Put the null token first where the mask (B, L) leaves no token (B, L, G) at all."""
+        empty_B = ~mask_BL.any(1)
+        first = torch.arange(mask_BL.shape[1], device=mask_BL.device) == 0
+        places_BL = empty_B[:, None] & first
+        return torch.where(places_BL[:, :, None], self.null_token.to(tokens), tokens), mask_BL | places_BL
+
     def forward(self, tokens: Tensor | None, batch: int) -> Tensor:
         states = self.null_token.expand(batch, -1, -1) if tokens is None else tokens
         embedded: Tensor = self.norm(self.mlp(states))

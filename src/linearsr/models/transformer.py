@@ -10,6 +10,7 @@ Reference: LinearSR, Li et al., 2025 (arXiv:2510.08771); backbone after SANA (ar
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -20,12 +21,17 @@ from linearsr.models.conditioning import Condition, GuidanceEmbedding, LREncoder
 from linearsr.models.configs import check_positive
 
 
+GuidanceKind = Literal["none", "caption", "features", "tags"]
+"""What guidance tokens are made of; none is the learned null token alone."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TransformerConfig:
     """Geometry of one transformer; the defaults are the tiny one, :mod:`linearsr.models.sana` has the large ones.
 
     ``cross_heads`` are the heads of cross-attention, None as many as ``heads``. ``qk_norm_eps`` is the epsilon of the
-    RMS norm of queries and keys, None no norm. ``guidance_norm`` is SANA's guidance embedding, with a norm at its end.
+    RMS norm of queries and keys, None no norm. ``guidance`` is what it has been trained to be guided by;
+    ``guidance_norm`` is SANA's guidance embedding, with a norm at its end.
     """
 
     latent_channels: int = 32
@@ -38,10 +44,13 @@ class TransformerConfig:
     cross_heads: int | None = None
     qk_norm_eps: float | None = QK_NORM_EPS
     guidance_norm: bool = False
+    guidance: GuidanceKind = "none"
 
     def __post_init__(self) -> None:
         names = ("latent_channels", "lr_channels", "width", "depth", "heads", "mlp_ratio", "guidance_width")
         check_positive(self, *names)
+        if self.guidance not in get_args(GuidanceKind):
+            raise ValueError(f"guidance must be one of {', '.join(get_args(GuidanceKind))}, not {self.guidance!r}")
         if self.width % self.heads:
             raise ValueError(f"width {self.width} must be a multiple of heads {self.heads}")
         if self.cross_heads is not None and (self.cross_heads < 1 or self.width % self.cross_heads):
@@ -103,6 +112,8 @@ class LinearTransformer(nn.Module):
         """Embed timesteps (B,) and guidance (B, L, G): what every block is told."""
         time = self.time(t)
         time_B6D = self.time_modulation(time).unflatten(-1, (6, -1))
+        if guidance is not None and mask_BL is not None:
+            guidance, mask_BL = self.guidance.fill(guidance, mask_BL)
         return Condition(time, time_B6D, self.guidance(guidance, len(t)), mask_BL)
 
     def embed(self, z_t: Tensor, lr_features: Tensor) -> Tensor:

@@ -89,3 +89,18 @@ def test_width_that_the_heads_of_cross_attention_do_not_divide_is_named(cross_he
 def test_epsilon_of_the_norm_of_queries_and_keys_is_positive_or_none():
     with pytest.raises(ValueError, match="qk_norm_eps must be positive, or None for no norm, not 0"):
         TransformerConfig(qk_norm_eps=0)
+
+
+def test_a_row_without_any_token_is_told_the_null_token():
+    model = small_transformer()
+    z, t, lr = arguments()
+    guidance, mask = randn(2, 3, 8, seed=2), torch.tensor([[True, True, False], [False, False, False]])
+    mixed = model(z, t, lr, guidance, mask)
+    alone = model(z[:1], t[:1], lr[:1], guidance[:1, :2])
+    null = model(z[1:], t[1:], lr[1:])
+    torch.testing.assert_close(mixed, torch.cat((alone, null)), rtol=1e-4, atol=1e-5)
+
+
+def test_unknown_guidance_is_refused():
+    with pytest.raises(ValueError, match="not 'smell'"):
+        TransformerConfig(guidance="smell")

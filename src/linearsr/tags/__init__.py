@@ -1,0 +1,1 @@
+"""Object tags: from a photo or from words to guidance tokens."""
