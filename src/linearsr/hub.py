@@ -1,37 +1,32 @@
 """Models on disk: a folder with ``model_index.json`` and safetensors files, each with its SHA-256.
 
     model_index.json   format version, name, configurations, and per weight file: SHA-256 and storage
-    *.safetensors      weights as float32, bfloat16, or int8 with one float32 scale per output channel
+    *.safetensors      weights (packing.py); experts in one file or several (expert_files.py)
 
-int8 storage is for size on disk only; weights are float again once loaded. Nothing here ever unpickles.
+Nothing here ever unpickles.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
-
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
-from torch import Tensor, nn
+from typing import Any, cast
 
 from linearsr.catalog import EMBEDDED, embedded_folder
 from linearsr.errors import InputError, ModelError
+from linearsr.expert_files import Layout, Residency, load_experts, write_experts
 from linearsr.hub_transfer import download, is_hub_id
 from linearsr.imaging.atomic import write_atomically
 from linearsr.models.autoencoder import Autoencoder, AutoencoderConfig, Decoder
 from linearsr.models.configs import config_from_dict
-from linearsr.models.experts import ExpertsConfig, ExpertTransformer
-from linearsr.models.transformer import TransformerConfig
+from linearsr.models.experts import ExpertTransformer
+from linearsr.packing import Storage, read_packed, write_packed
+from linearsr.packing import pack as pack
+from linearsr.packing import unpack as unpack
 
 INDEX_NAME = "model_index.json"
 FORMAT_VERSION = 1
-SCALE_SUFFIX = "#scale"
-Storage = Literal["float32", "bfloat16", "int8"]
 EXACT: dict[str, Storage] = {"autoencoder": "float32", "experts": "float32", "faithful": "float32"}
 COMPACT: dict[str, Storage] = {"autoencoder": "bfloat16", "experts": "int8", "faithful": "bfloat16"}
 """How the parts of a shipped model are stored."""
@@ -45,11 +40,6 @@ class ModelParts:
     autoencoder: Autoencoder
     experts: ExpertTransformer
     faithful: Decoder | None = None
-
-    def modules(self) -> dict[str, nn.Module]:
-        """The networks that there are, by the names of their files."""
-        modules = {"autoencoder": self.autoencoder, "experts": self.experts, "faithful": self.faithful}
-        return {name: module for name, module in modules.items() if module is not None}
 
 
 def find_model(model: str | Path) -> Path:
@@ -73,8 +63,10 @@ def find_model(model: str | Path) -> Path:
     )
 
 
-def load_model(folder: Path) -> ModelParts:
+def load_model(folder: Path, *, experts: Residency = "resident") -> ModelParts:
     """Read a model folder, checking every file's SHA-256 before it is used.
+
+    With ``experts`` on demand, one is in memory at a time, and its file is read when sampling comes to it.
 
     Raises:
         ModelError: if a file is missing, damaged, of an unknown version, or does not fit its configuration.
@@ -82,31 +74,27 @@ def load_model(folder: Path) -> ModelParts:
     index = _read_index(folder)
     try:
         autoencoder = _build_autoencoder(index["autoencoder"])
-        transformer = config_from_dict(TransformerConfig, index["transformer"])
-        experts = ExpertTransformer(config_from_dict(ExpertsConfig, index["experts"]), transformer)
         faithful = Decoder(autoencoder.config) if "faithful" in index["files"] else None
-        parts = ModelParts(name=str(index["name"]), autoencoder=autoencoder, experts=experts, faithful=faithful)
-        for file, module in parts.modules().items():
-            module.load_state_dict(_read_weights(folder / f"{file}.safetensors", index["files"][file]["sha256"]))
-            module.eval()
-        return parts
+        for file, module in (("autoencoder", autoencoder), ("faithful", faithful)):
+            if module is not None:
+                module.load_state_dict(read_packed(folder / f"{file}.safetensors", index["files"][file]["sha256"]))
+                module.eval()
+        loaded = load_experts(folder, index, experts)
+        return ModelParts(name=str(index["name"]), autoencoder=autoencoder, experts=loaded, faithful=faithful)
     except KeyError as error:
         raise ModelError(f"{folder / INDEX_NAME} lacks {error}", remedy="download the model again") from error
-    except (TypeError, ValueError, RuntimeError) as error:
+    except (AttributeError, TypeError, ValueError, RuntimeError) as error:
         raise ModelError(f"{folder} does not fit together: {error}", remedy="download the model again") from error
 
 
-def save_model(parts: ModelParts, folder: Path, *, storage: dict[str, Storage]) -> None:
-    """Write a model folder; ``storage`` maps the names of its files to how they are stored. The index goes last."""
+def save_model(parts: ModelParts, folder: Path, *, storage: dict[str, Storage], layout: Layout = "together") -> None:
+    """Write a model folder; ``storage`` maps the names of its parts to how they are stored. The index goes last."""
     files = {}
-    for name, module in parts.modules().items():
-        payload = save(pack(module.state_dict(), storage[name]))
-        write_atomically(folder / f"{name}.safetensors", payload, overwrite=True)
-        files[name] = {
-            "sha256": hashlib.sha256(payload).hexdigest(),
-            "storage": storage[name],
-            "parameters": sum(parameter.numel() for parameter in module.parameters()),
-        }
+    for name, module in (("autoencoder", parts.autoencoder), ("faithful", parts.faithful)):
+        if module is not None:
+            files[name] = write_packed(folder / f"{name}.safetensors", module.state_dict(), storage[name])
+            files[name]["parameters"] = sum(parameter.numel() for parameter in module.parameters())
+    entries, expert_files = write_experts(parts.experts, folder, storage["experts"], layout)
     index = {
         "format": "linearsr",
         "version": FORMAT_VERSION,
@@ -114,36 +102,10 @@ def save_model(parts: ModelParts, folder: Path, *, storage: dict[str, Storage]) 
         "autoencoder": asdict(parts.autoencoder.config),
         "transformer": asdict(parts.experts.transformer_config),
         "experts": asdict(parts.experts.config),
-        "files": files,
+        "files": files | entries,
+        "expert_files": expert_files,
     }
     write_atomically(folder / INDEX_NAME, (json.dumps(index, indent=2) + "\n").encode(), overwrite=True)
-
-
-def pack(weights: dict[str, Tensor], storage: Storage) -> dict[str, Tensor]:
-    """Return the tensors to store. int8 applies to matrices and kernels; vectors stay float32."""
-    if storage != "int8":
-        return {name: value.to(getattr(torch, storage)).contiguous() for name, value in weights.items()}
-    packed = {}
-    for name, value in weights.items():
-        if value.ndim < 2 or name.endswith(("modulation", "modulation_out", "null_token")):
-            packed[name] = value.float().contiguous()
-            continue
-        scale = value.float().flatten(1).abs().amax(1).clamp(min=1e-12) / 127
-        rows = value.float() / scale.view(-1, *(1,) * (value.ndim - 1))
-        packed[name] = rows.round().to(torch.int8).contiguous()
-        packed[name + SCALE_SUFFIX] = scale
-    return packed
-
-
-def unpack(stored: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Undo :func:`pack`: float32 weights under their own names."""
-    weights = {}
-    for name, value in stored.items():
-        if name.endswith(SCALE_SUFFIX):
-            continue
-        scale = stored.get(name + SCALE_SUFFIX)
-        weights[name] = value.float() if scale is None else value.float() * scale.view(-1, *(1,) * (value.ndim - 1))
-    return weights
 
 
 def _build_autoencoder(settings: dict[str, Any]) -> Autoencoder:
@@ -167,14 +129,3 @@ def _read_index(folder: Path) -> dict[str, Any]:
             f"{path} has format version {version}, this release reads {FORMAT_VERSION}", remedy="upgrade linearsr"
         )
     return dict(index)
-
-
-def _read_weights(path: Path, sha256: str) -> dict[str, Tensor]:
-    try:
-        payload = path.read_bytes()
-        digest = hashlib.sha256(payload).hexdigest()
-        if digest != sha256:
-            raise ModelError(f"{path} has SHA-256 {digest}, not {sha256}", remedy="download the model again")
-        return unpack(load(payload))
-    except (OSError, SafetensorError) as error:
-        raise ModelError(f"cannot read {path}: {error}", remedy="download the model again") from error

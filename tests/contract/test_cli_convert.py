@@ -26,15 +26,23 @@ def files(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize(("options", "storage"), [([], "bfloat16"), (["--storage", "int8"], "int8")])
-def test_makes_a_model_folder(files, capsys, options, storage):
+@pytest.mark.parametrize(
+    ("options", "storage", "file"),
+    [
+        ([], "bfloat16", "experts-1"),
+        (["--storage", "int8"], "int8", "experts-1"),
+        (["--layout", "together"], "bfloat16", "experts"),
+        (["--layout", "delta-int8"], "int8", "experts-2"),
+    ],
+)
+def test_makes_a_model_folder(files, capsys, options, storage, file):
     out = files / "out"
     arguments = [str(files / "sana.safetensors"), "--autoencoder", str(files / "dc-ae"), "-o", str(out)]
     assert run(["convert", *arguments, *options]) == 0
     assert "four experts of width 96 and depth 2" in capsys.readouterr().out
     index = json.loads((out / "model_index.json").read_text())
     assert index["name"] == "out"
-    assert index["files"]["experts"]["storage"] == storage
+    assert index["files"][file]["storage"] == storage
     assert index["transformer"]["cross_heads"] == 4
 
 

@@ -109,6 +109,12 @@ def test_fidelity_changes_the_result(photos, linearsr):
     assert Path("0.png").read_bytes() != Path("1.png").read_bytes()
 
 
+def test_experts_on_demand_give_the_same_result(photos, linearsr):
+    for kind in ("resident", "on-demand"):
+        linearsr("upscale", "one.png", "-o", f"{kind}.png", "--experts", kind)
+    assert Path("resident.png").read_bytes() == Path("on-demand.png").read_bytes()
+
+
 def test_standard_input_to_standard_output_carries_only_the_image(photos, linearsr, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(Path("one.png").read_bytes())))
     status, out, err = linearsr("upscale", "-", "-o", "-", "--json-progress")

@@ -83,12 +83,24 @@ def test_experts_are_four_or_one_for_all(checkpoints, autoencoder, tmp_path):
 
 def test_checkpoints_of_different_geometry_are_refused(checkpoints, autoencoder, tmp_path, monkeypatch):
     depths = iter((2, 1, 2, 2))
-    networks = {2: read_transformer(checkpoints[0])}
-    networks[1] = import_sana(diffusers_sana(replace(SMALL, depth=1)).state_dict(), replace(SMALL, depth=1))
-    monkeypatch.setattr("linearsr.convert.read_transformer", lambda source: networks[next(depths)])
+    monkeypatch.setattr("linearsr.convert.fitting_geometry", lambda source: replace(SMALL, depth=next(depths)))
     with pytest.raises(InputError, match="differ in geometry"):
         convert(Conversion(sources=checkpoints, autoencoder=autoencoder, output=tmp_path / "model"))
     assert not (tmp_path / "model").exists()
+
+
+def test_a_bad_last_checkpoint_is_found_before_anything_is_written(checkpoints, autoencoder, tmp_path):
+    bad = tmp_path / "bad.safetensors"
+    save_file(diffusers_sana(SMALL).state_dict() | {"extra.weight": torch.zeros(1)}, bad)
+    with pytest.raises(ModelError, match=r"left over: extra\.weight"):
+        convert(Conversion(sources=[*checkpoints[:3], bad], autoencoder=autoencoder, output=tmp_path / "model"))
+    assert not (tmp_path / "model").exists()
+
+
+def test_one_checkpoint_for_all_is_stored_once(checkpoints, autoencoder, tmp_path):
+    convert(Conversion(sources=checkpoints[:1], autoencoder=autoencoder, output=tmp_path / "model"))
+    index = json.loads((tmp_path / "model" / "model_index.json").read_text())
+    assert index["expert_files"] == ["experts-1"] * 4
 
 
 def test_leftovers_are_named_with_the_file(tmp_path):

@@ -10,11 +10,10 @@ from dataclasses import replace
 
 import pytest
 import torch
-from safetensors.torch import save
 from small_models import small_autoencoder, small_experts
 
 from linearsr.errors import InputError, ModelError
-from linearsr.hub import EXACT, INDEX_NAME, SCALE_SUFFIX, ModelParts, find_model, load_model, pack, save_model, unpack
+from linearsr.hub import EXACT, INDEX_NAME, ModelParts, find_model, load_model, save_model
 
 
 def parts():
@@ -71,21 +70,6 @@ def test_smaller_storage_stays_within_its_rounding(tmp_path, storage, relative):
         assert ((after[name] - value).abs() <= relative * bound * 1.001 + 1e-12).all(), name
 
 
-def test_int8_shrinks_matrices_and_keeps_vectors_and_tables_exact():
-    before = small_experts().state_dict()
-    packed = pack(before, "int8")
-    for name, value in before.items():
-        is_table = value.ndim < 2 or name.endswith(("modulation", "modulation_out", "null_token"))
-        assert packed[name].dtype == (torch.float32 if is_table else torch.int8), name
-        assert (name + SCALE_SUFFIX in packed) == (not is_table)
-        assert not is_table or torch.equal(unpack(packed)[name], value)
-    assert len(save(packed)) < 0.5 * len(save(before))
-
-
-def test_int8_keeps_zero_rows_zero():
-    assert torch.equal(unpack(pack({"weight": torch.zeros(2, 3)}, "int8"))["weight"], torch.zeros(2, 3))
-
-
 @pytest.mark.parametrize("file", ["autoencoder", "experts"])
 def test_flipped_bit_is_refused(folder, file):
     path = folder / f"{file}.safetensors"
@@ -125,7 +109,11 @@ def test_file_that_is_no_safetensors_is_refused_even_with_the_right_digest(folde
         (lambda index: index["transformer"].update(width=32), "size mismatch"),
         (lambda index: index["transformer"].update(heads=3), "width 16 must be a multiple of heads 3"),
         (lambda index: index["autoencoder"].update(depth=2), "Missing key"),
-        (lambda index: index["experts"].update(boundaries=[0.5]), "Unexpected key"),
+        (lambda index: index["experts"].update(boundaries=[0.5]), "4 expert_files for 2 experts"),
+        (lambda index: (index["experts"].update(boundaries=[0.5]), index.pop("expert_files")), "Unexpected key"),
+        (lambda index: index.update(expert_files=["../experts"] * 4), r"lacks '\.\./experts'"),
+        (lambda index: index.update(expert_files=["autoencoder"] * 4), "'autoencoder' is no file of experts"),
+        (lambda index: index["files"].update(experts="x"), "does not fit together"),
         (lambda index: index["experts"].update(boundaries=[float("nan")]), "boundaries must descend"),
         (lambda index: index.update(autoencoder=[]), "AutoencoderConfig must be an object"),
         (lambda index: index.update(files=[]), "does not fit together"),
@@ -147,7 +135,9 @@ def test_index_that_is_no_json_object_is_refused(folder, content):
 
 def test_index_is_written_last(tmp_path, monkeypatch):
     written = []
-    monkeypatch.setattr("linearsr.hub.write_atomically", lambda path, payload, overwrite: written.append(path.name))
+    for module in ("hub", "packing"):
+        write = lambda path, payload, overwrite: written.append(path.name)  # noqa: E731
+        monkeypatch.setattr(f"linearsr.{module}.write_atomically", write)
     save_model(parts(), tmp_path, storage=EXACT)
     assert written == ["autoencoder.safetensors", "experts.safetensors", INDEX_NAME]
 

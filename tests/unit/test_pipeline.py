@@ -219,6 +219,16 @@ def test_result_over_the_limits_is_refused_before_any_work(pipe, size, scale):
     assert started == []
 
 
+@pytest.mark.parametrize("layout", ["together", "separate"])
+def test_experts_on_demand_make_the_same_picture(pipe, tmp_path, layout):
+    pipe.save_pretrained(tmp_path, layout=layout)
+    loaded = SRPipeline.from_pretrained(tmp_path, device="cpu", precision="fp32", experts="on-demand")
+    for _ in range(2):
+        assert np.array_equal(
+            loaded.upscale(picture(), UpscaleRequest()).color, pipe.upscale(picture(), UpscaleRequest()).color
+        )
+
+
 @pytest.mark.parametrize(("compact", "apart"), [(False, 0), (True, 6)])
 def test_saved_pipeline_works_when_loaded(pipe, tmp_path, compact, apart):
     pipe.save_pretrained(tmp_path, compact=compact)

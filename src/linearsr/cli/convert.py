@@ -20,7 +20,14 @@ _PATH = click.Path(path_type=Path)
     show_default=True,
     help="How the experts are stored.",
 )
-def command(checkpoints: tuple[Path, ...], autoencoder: Path, output: Path, storage: str) -> None:
+@click.option(
+    "--layout",
+    type=click.Choice(["separate", "together", "delta-int8", "delta-bfloat16"]),
+    default="separate",
+    show_default=True,
+    help="A file per expert, one for all, or differences from the first.",
+)
+def command(checkpoints: tuple[Path, ...], autoencoder: Path, output: Path, storage: str, layout: str) -> None:
     """Make a model folder from SANA CHECKPOINTS.
 
     Name one checkpoint for all four experts, or four, from most noise to least: safetensors or .pth files, or folders
@@ -37,6 +44,7 @@ def command(checkpoints: tuple[Path, ...], autoencoder: Path, output: Path, stor
         autoencoder=autoencoder,
         output=output,
         storage=storage,  # type: ignore[arg-type]
+        layout=layout,  # type: ignore[arg-type]
         name=output.name,
     )
     config = convert(conversion).experts.transformer_config

@@ -20,6 +20,7 @@ from linearsr.request import UpscaleRequest
 from linearsr.tags.words import TagChoice, clean_tags, parse_tags
 
 if TYPE_CHECKING:
+    from linearsr.expert_files import Residency
     from linearsr.pipeline import SRPipeline
 
 SOME_FAILED = 2
@@ -68,6 +69,13 @@ def _read_negative_tags(ctx: click.Context, param: click.Parameter, value: str |
 @click.option("-o", "--output", help="File, folder or - for standard output. Without it: beside the input, NAME_x4.")
 @click.option("-r", "--recursive", is_flag=True, help="Descend into folders, keeping the tree in the output.")
 @runtime_options
+@click.option(
+    "--experts",
+    type=click.Choice(["resident", "on-demand"]),
+    default="resident",
+    show_default=True,
+    help="on-demand keeps one in memory and reads it again for every image.",
+)
 @click.option("-s", "--scale", "--outscale", type=float, default=4.0, show_default=True, help="4 is native.")
 @click.option("--width", type=int, help="Width of the result; alone it keeps the proportions.")
 @click.option("--height", type=int, help="Height of the result; alone it keeps the proportions.")
@@ -150,6 +158,7 @@ def command(
     more_inputs: tuple[str, ...],
     recursive: bool,
     runtime: Runtime,
+    experts: Residency,
     request: UpscaleRequest,
     placement: Placement,
     report: Report,
@@ -165,7 +174,7 @@ def command(
         return _show(plan, request, report)
     with joined_processes():
         # The model is loaded before anything is reported: if it cannot be had, nothing starts.
-        pipeline = _load(runtime, request) if plan.jobs else None
+        pipeline = _load(runtime, request, experts) if plan.jobs else None
         done = 0
         with report.feedback(placement, len(plan.jobs), request.steps) as feedback:
             for name, reason in plan.skipped:
@@ -192,14 +201,16 @@ def _is_terminal() -> bool:
     return sys.stderr.isatty()
 
 
-def _load(runtime: Runtime, request: UpscaleRequest) -> SRPipeline:
+def _load(runtime: Runtime, request: UpscaleRequest, experts: Residency) -> SRPipeline:
     from linearsr.pipeline import SRPipeline
     from linearsr.tags.text import embed_tags
 
     words = (*request.chosen_tags, *clean_tags(request.negative_tags))
     if words:
         embed_tags(words)  # an unknown word is wrong for every image
-    return SRPipeline.from_pretrained(runtime.model, device=runtime.device_name, precision=runtime.precision_name)
+    return SRPipeline.from_pretrained(
+        runtime.model, device=runtime.device_name, precision=runtime.precision_name, experts=experts
+    )
 
 
 def _show(plan: Plan, request: UpscaleRequest, report: Report) -> int:

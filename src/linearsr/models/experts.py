@@ -6,7 +6,8 @@
     expert 1: t > t_1    expert 2: t in (t_a, t_1]    expert 3: t in (t_3, t_a]    expert 4: t <= t_3
 
 1 generates structure, 2 refines it, 3 makes texture, 4 polishes. Only one runs per step: no routing network, no extra
-cost. Legend: boundaries (t_1, t_a, t_3), descending; expert indices count from 0 in code.
+cost, and no need for more than one in memory.
+Legend: boundaries (t_1, t_a, t_3), descending; expert indices count from 0 in code.
 Reference: LinearSR, Li et al., 2025 (arXiv:2510.08771), whose boundaries are 0.939, 0.875, 0.223.
 """
 
@@ -14,8 +15,10 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from linearsr.models.transformer import LinearTransformer, TransformerConfig
@@ -86,3 +89,48 @@ class ExpertTransformer(nn.Module):
         """Return the one expert in charge of timestep ``t``."""
         expert: LinearTransformer = self.experts[self.config.expert_at(t)]  # type: ignore[assignment]
         return expert
+
+    def weights(self, index: int) -> Mapping[str, Tensor]:
+        """Return the weights of one expert, counted from 0."""
+        return self.experts[index].state_dict()
+
+
+class OnDemandExperts(ExpertTransformer):
+    """The same with one expert in memory at a time, read where the timestep needs it. For sampling, not for training.
+
+    Sampling goes from noise to detail, so an image takes as many reads as there are experts, whatever the steps.
+    """
+
+    def __init__(
+        self, config: ExpertsConfig, transformer: TransformerConfig, read: Callable[[int], Mapping[str, Tensor]]
+    ) -> None:
+        """``read`` gives the weights of an expert, counted from 0."""
+        nn.Module.__init__(self)
+        self.config = config
+        self.transformer_config = transformer
+        self._read = read
+        # Moves with the module, so that experts follow to its device and precision.
+        self._place = nn.Parameter(torch.empty(0), requires_grad=False)
+        self._resident: tuple[int, LinearTransformer] | None = None
+
+    def expert_at(self, t: float) -> LinearTransformer:
+        """Return the one expert in charge of timestep ``t``, in the place of the one before."""
+        index = self.config.expert_at(t)
+        place = self._place.device, self._place.dtype
+        if self._resident is not None:
+            expert = self._resident[1]
+            if self._resident[0] == index and (expert.patch_in.weight.device, expert.patch_in.weight.dtype) == place:
+                return expert
+        self._resident = None  # before the next is read: two would take twice the memory
+        # Sampling runs in inference mode, whose tensors could never be used outside again.
+        with torch.inference_mode(False):
+            with torch.device("meta"):
+                expert = LinearTransformer(self.transformer_config)
+            expert.load_state_dict(self._read(index), assign=True)
+            expert.to(*place).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._resident = index, expert.eval()
+        return expert
+
+    def weights(self, index: int) -> Mapping[str, Tensor]:
+        """Read the weights of one expert, counted from 0."""
+        return self._read(index)

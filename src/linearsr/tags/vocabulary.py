@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from linearsr.hub import unpack
+from linearsr.packing import unpack
 
 FOLDER = Path(str(files("linearsr") / "weights" / "tagger"))
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from small_models import randn, small_experts
 
-from linearsr.models.experts import BOUNDARIES, ExpertsConfig, bisect_boundaries
+from linearsr.models.experts import BOUNDARIES, ExpertsConfig, OnDemandExperts, bisect_boundaries
 
 
 @pytest.mark.parametrize("boundaries", [BOUNDARIES, (0.5,), (), (0.9, 0.6, 0.3, 0.1)])
@@ -56,3 +56,51 @@ def test_exactly_one_expert_is_run_for_a_timestep(t, index):
     used = [any(p.grad is not None for p in expert.parameters()) for expert in model.experts]
     assert used == [number == index for number in range(4)]
     assert torch.equal(model(z, t, lr), model.experts[index](z, torch.full((2,), t), lr))
+
+
+def on_demand(reads):
+    """The same experts read one at a time; what is read is noted in ``reads``."""
+    resident = small_experts()
+
+    def read(index):
+        reads.append(index)
+        return {name: value.clone() for name, value in resident.weights(index).items()}
+
+    return OnDemandExperts(resident.config, resident.transformer_config, read)
+
+
+def test_an_expert_is_read_when_the_timestep_comes_to_it_and_kept_meanwhile():
+    reads = []
+    experts = on_demand(reads)
+    assert reads == []
+    for t in (1.0, 0.95, 0.9, 0.5, 0.3, 0.1, 0.0):
+        experts.expert_at(t)
+    assert reads == [0, 1, 2, 3]
+
+
+def test_experts_on_demand_follow_the_module_to_its_precision():
+    reads = []
+    experts = on_demand(reads)
+    assert experts.expert_at(0.5).patch_in.weight.dtype == torch.float32
+    experts.to(torch.bfloat16)
+    assert experts.expert_at(0.5).patch_in.weight.dtype == torch.bfloat16
+    assert reads == [2, 2]
+
+
+def test_an_expert_read_while_sampling_can_be_used_elsewhere():
+    experts = on_demand([])
+    with torch.inference_mode():
+        expert = experts.expert_at(0.5)
+    assert not any(parameter.is_inference() for parameter in expert.parameters())
+
+
+def test_a_failed_read_leaves_no_expert_of_another_timestep_behind():
+    reads = []
+    experts = on_demand(reads)
+    experts.expert_at(1.0)
+    good, experts._read = experts._read, lambda index: {}
+    with pytest.raises(RuntimeError, match="Missing key"):
+        experts.expert_at(0.5)
+    experts._read = good
+    experts.expert_at(1.0)
+    assert reads == [0, 0]
