@@ -180,8 +180,13 @@ def train(student: EfficientNetLite0, examples: Examples, tag_of_class: Tensor, 
             shown = " ".join(f"{total / 20:.4f}" for total in sums)
             print(f"step {step + 1} of {steps}: features, tags {shown}, {time.monotonic() - started:.0f} s", flush=True)
             sums = [0.0, 0.0]
-            save_file(student.state_dict(), path)
-    save_file(student.state_dict(), path)
+            keep(student, path)
+    keep(student, path)
+
+
+def keep(network: EfficientNetLite0, path: Path) -> None:
+    """Write the weights; safetensors takes none in the order of channels_last."""
+    save_file({name: value.contiguous() for name, value in network.state_dict().items()}, path)
 
 
 def _draw(inputs: Tensor, chosen: Tensor, generator: torch.Generator) -> Tensor:

@@ -14,6 +14,9 @@ from small_models import (
     small_pipeline,
     vgg_weights,
 )
+from small_text_encoder import write_small_encoder
+
+from linearsr.tags.text import MODEL_PACKAGE, load_text_encoder
 
 
 @pytest.fixture(scope="session")
@@ -40,3 +43,22 @@ def model(tmp_path_factory):
     pipeline.faithful = small_autoencoder(1).decoder
     pipeline.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def text_encoder_package(tmp_path_factory):
+    """The package of the sentence encoder, with random weights; its code is not to be run."""
+    pytest.importorskip("tokenizers")
+    package = tmp_path_factory.mktemp("text") / MODEL_PACKAGE
+    write_small_encoder(package / "model")
+    (package / "__init__.py").write_text("raise AssertionError")
+    return package
+
+
+@pytest.fixture
+def text_encoder(text_encoder_package, monkeypatch):
+    """The same, installed."""
+    monkeypatch.syspath_prepend(text_encoder_package.parent)
+    load_text_encoder.cache_clear()
+    yield text_encoder_package
+    load_text_encoder.cache_clear()

@@ -97,3 +97,8 @@ def test_training_needs_weights(desk, model, monkeypatch, capsys):
 def test_a_set_by_name_is_checked_as_elsewhere(ablate, capsys):
     assert ablate("steps", "--dataset", "realsr") == 1
     assert "is 24x18, not 128x128" in capsys.readouterr().err
+
+
+def test_guidance_needs_a_model_that_takes_it(ablate, capsys):
+    assert ablate("guidance", "--photos", "photos", "--weights", "weights", "--preset", "ci", "--work", "guided") == 1
+    assert "guidance is 384 wide, the model takes 8" in capsys.readouterr().err

@@ -19,6 +19,7 @@ PARTS = {
         "linearsr.diffusion",
         "linearsr.data",
         "linearsr.errors",
+        "linearsr.tags",
         "linearsr.imaging.atomic",
     },
 }
@@ -76,6 +77,7 @@ def test_using_a_model_needs_nothing_of_its_training():
             "linearsr.cli",
             "linearsr.bench.train",
             "linearsr.ablation.training",
+            "linearsr.ablation.guidance",
         }
         if not within(module, trainers):
             assert not {name for name in names if within(name, {"linearsr.training", "linearsr.data"})}, module

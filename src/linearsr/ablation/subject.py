@@ -17,28 +17,36 @@ from torch import Tensor
 
 from linearsr.errors import DataError
 from linearsr.evaluation.metrics import Pixels
-from linearsr.imaging.picture import from_unit
+from linearsr.imaging.picture import from_unit, to_unit
 from linearsr.models.autoencoder import SCALE
 from linearsr.pipeline import SRPipeline
 from linearsr.request import UpscaleRequest
 from linearsr.streaming import UP, LRImage, Upscaling
+from linearsr.tags.guide import Guidance
+from linearsr.tags.sources import GuidanceSource
 
 LatentFrom = Literal["sampled", "mean", "reference"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """A model and how it is used; ``note`` goes into the row, such as where its training started."""
+    """A model and how it is used; ``note`` goes into the row, such as where its training started.
+
+    ``guidance`` makes of the LR image what the transformer is told; None is the null token.
+    """
 
     pipeline: SRPipeline
     steps: int = 4
     fidelity: float = 0.0
     latent: LatentFrom = "sampled"
+    guidance: GuidanceSource | None = None
     note: str = ""
 
     def fingerprint(self, seed: int) -> str:
-        """SHA-256 of all that decides the pixels: networks, weights, steps, fidelity, latent and seed."""
+        """SHA-256 of all that decides the pixels: networks, weights, steps, fidelity, latent, guidance and seed."""
         digest = hashlib.sha256(f"{self.steps} {self.latent} {seed}".encode())
+        if self.guidance is not None:
+            digest.update(getattr(self.guidance, "__name__", "").encode())
         for module in (self.pipeline.autoencoder, self.pipeline.decoder(self.fidelity), self.pipeline.experts):
             digest.update(repr(module).encode())
             for name, value in module.state_dict().items():
@@ -59,7 +67,8 @@ class Subject:
             )
         request = UpscaleRequest(steps=self.steps, fidelity=self.fidelity)
         image = LRImage(lr, self.pipeline.device)
-        upscaling = Upscaling(self.pipeline.decoder(self.fidelity), self.pipeline.experts, image, request)
+        decoder, guidance = self.pipeline.decoder(self.fidelity), self._guidance(lr)
+        upscaling = Upscaling(decoder, self.pipeline.experts, image, request, guidance=guidance)
         true_latent = self._encode(reference, image.grid)
         latent = torch.zeros_like(true_latent)
         if self.latent == "sampled":
@@ -68,6 +77,13 @@ class Subject:
             latent = true_latent
         hr = torch.cat(list(upscaling.rows(latent)), 2)[0].permute(1, 2, 0)
         return from_unit((hr.cpu().numpy() + 1) / 2, 8), float((latent - true_latent).square().mean().sqrt())
+
+    def _guidance(self, lr: Pixels) -> Guidance:
+        if self.guidance is None:
+            return Guidance()
+        tokens, mask = self.guidance(torch.from_numpy(to_unit(lr)).permute(2, 0, 1)[None])
+        # Of one picture every token counts, or there is none.
+        return Guidance(tokens if bool(mask.any()) else None)
 
     def _encode(self, reference: Pixels, grid: tuple[int, int]) -> Tensor:
         """(4H, 4W, 3) -> (1, C, h, w) float32, padded to the latent grid as the LR image is."""

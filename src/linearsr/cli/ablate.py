@@ -130,8 +130,8 @@ def training_options(callback: Callback) -> Callable[..., Any]:
 def command() -> None:
     """Measure what a part of the method adds: everything else equal, on the same pairs, tested image by image.
 
-    steps, fidelity and decoder examine a finished model. esgf, experts and attention train short runs of equal budget
-    from one common start, which --work keeps: the same command again goes on where it was interrupted.
+    steps, fidelity and decoder examine a finished model. esgf, experts, attention and guidance train short runs of
+    equal budget from one common start, which --work keeps: the same command again goes on where it was interrupted.
     """
 
 
@@ -190,6 +190,16 @@ def attention_command(runtime: Runtime, pairs: Pairs, report: Report, training: 
     from linearsr.ablation.training import ablate_attention
 
     _train("attention", ablate_attention, runtime, pairs, report, training)
+
+
+@command.command("guidance")
+@training_options
+@pairs_options
+def guidance_command(runtime: Runtime, pairs: Pairs, report: Report, training: Training) -> None:
+    """No guidance, a long caption, image features, tags; right tags, none, and wrong ones."""
+    from linearsr.ablation.guidance import ablate_guidance
+
+    _train("guidance", ablate_guidance, runtime, pairs, report, training)
 
 
 def _pipeline(runtime: Runtime) -> SRPipeline:

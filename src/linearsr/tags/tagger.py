@@ -52,14 +52,20 @@ class EmbeddedTagger:
     def tag(self, image: Tensor) -> tuple[Tag, ...]:
         """Up to five tags, each over its own threshold."""
         words = self._vocabulary
-        (scores,) = tag_probabilities(self._network(fit_input(image)), words.tag_of_class, len(words.tags))
+        (scores,) = self.scores(image)
         best = torch.argsort(scores, descending=True)[:MOST].tolist()
         return tuple(Tag(words.tags[i], float(scores[i])) for i in best if scores[i] >= words.thresholds[i])
 
     @torch.inference_mode()
-    def features(self, image: Tensor) -> Tensor:
-        """(B, 3, H, W) in [0, 1] -> what the network's last layer reads, (B, 1280)."""
-        return self._network.features(fit_input(image))
+    def scores(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) in [0, 1] -> the probabilities of all tags, (B, T)."""
+        words = self._vocabulary
+        return tag_probabilities(self._network(fit_input(images)), words.tag_of_class, len(words.tags))
+
+    @torch.inference_mode()
+    def feature_map(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) in [0, 1] -> (B, 1280, 7, 7)."""
+        return self._network.feature_map(fit_input(images))
 
 
 @lru_cache(maxsize=1)

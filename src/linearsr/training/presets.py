@@ -34,7 +34,10 @@ class ValidationPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """From photos to weights. ``variants`` is how often each photo is degraded for the pool."""
+    """From photos to weights. ``variants`` is how often each photo is degraded for the pool.
+
+    ``guidance_drop`` is the share of samples that are trained without guidance, where a transformer has any.
+    """
 
     autoencoder_model: AutoencoderConfig
     transformer_model: TransformerConfig
@@ -53,10 +56,13 @@ class Recipe:
     fidelity: StageConfig
     fidelity_loss: ImageLossWeights
     validation: ValidationPlan
+    guidance_drop: float = 0.15
 
     def __post_init__(self) -> None:
         if not 0 < self.sft_share <= 1:
             raise ValueError(f"sft_share must be in (0, 1], not {self.sft_share}")
+        if not 0 <= self.guidance_drop <= 1:
+            raise ValueError(f"guidance_drop must be from 0 to 1, not {self.guidance_drop}")
 
     def with_stages(self, change: Callable[[StageConfig], StageConfig]) -> Recipe:
         """Return the recipe with every stage changed."""

@@ -66,7 +66,8 @@ def train_flow(work: Workspace, models: Models | None = None, *, folder: str = "
     fixed = work.validation_set()
     measure = partial(fixed.measure, at_every_t(transformer), models.autoencoder, BOUNDARIES, watched=transformer)
     validation = Validation(every=recipe.validation.flow_every, measure=measure)
-    stage = FlowStage(recipe.flow, transformer, models.autoencoder, work.pairs(), TimestepDensity())
+    guidance = work.guidance(transformer.config.guidance)
+    stage = FlowStage(recipe.flow, transformer, models.autoencoder, work.pairs(), TimestepDensity(), guidance)
     trained = _train(work, stage, folder, validation)
     transformer = LinearTransformer(transformer.config)
     transformer.load_state_dict(trained)
@@ -85,16 +86,17 @@ def train_experts(
     split: ExpertsName = "4-snr",
     start: str = KNEE,
     naive: bool = False,
+    folder: str | None = None,
 ) -> Models:
     """Train one copy of the flow's transformer inside each interval of ``split``.
 
     Starts from ``start`` of the flow stage (the knee, "latest", or a step), or from the experts of ``models``.
-    ``naive`` is the ablation that starts from the latest step, in a folder of its own.
+    ``naive`` is the ablation that starts from the latest step, in a folder of its own; ``folder`` names another one.
 
     Raises:
         InputError: if a split or a start is asked for although ``models`` bring theirs.
     """
-    name = experts_folder(split, naive=naive)
+    name = folder or experts_folder(split, naive=naive)
     if models is None:
         flow = _finished(work, "flow")
         experts = _copies_of_start(work, flow, expert_split(split), name, LATEST if naive else start)
@@ -206,7 +208,8 @@ def _train_expert(
     full = partial(measure, experts, models.autoencoder, experts.config.boundaries, watched=expert)
     validation = Validation(every=work.recipe.validation.expert_every, measure=full)
     density = TimestepDensity(low=low, high=high)
-    stage = FlowStage(work.recipe.expert, expert, models.autoencoder, pairs, density)
+    guidance = work.guidance(expert.config.guidance)
+    stage = FlowStage(work.recipe.expert, expert, models.autoencoder, pairs, density, guidance)
     return _train(work, stage, folder, validation)
 
 

@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -23,12 +23,15 @@ from linearsr.diffusion.sampler import plan_timesteps, sample
 from linearsr.models.autoencoder import LR_STRIDE, Autoencoder
 from linearsr.models.experts import ExpertTransformer
 from linearsr.models.transformer import LinearTransformer
+from linearsr.tags.sources import GuidanceSource
 from linearsr.training.config import WHOLE, Part, StageConfig
 from linearsr.training.distributed import rank, world
 from linearsr.training.draws import Draws
 from linearsr.training.learner import Learner
 from linearsr.training.objective import ImageLoss, velocity_loss
 
+GUIDANCE_SEED = 104_729
+"""Between the seed of a stage and that of what it drops."""
 LARGEST_PIXEL = 1.001
 """Pixels are in [-1, 1]; what lies beyond, but for rounding, is no picture."""
 
@@ -64,6 +67,21 @@ class LatentMix:
         draw, strength = draws.uniform(len(latent)), draws.uniform(len(latent))
         noisy = latent + strength * (draw >= self.intact) * draws.noise(len(latent), latent.shape[1:])
         return noisy * (draw < self.intact + self.noised)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuidanceMix:
+    """Guidance of the HR pictures, dropped for a share of them: no guidance is an input of its own right."""
+
+    source: GuidanceSource
+    drop: float
+
+    def tokens(self, hr: Tensor, config: StageConfig, step: int, part: Part) -> tuple[Tensor, Tensor]:
+        """(B, 3, H, W) in [-1, 1] -> tokens (B, L, G), and which of them count (B, L)."""
+        tokens, mask = self.source((hr + 1) / 2)
+        # From a seed of its own, so that guidance leaves timesteps and noise as they are without.
+        kept = Draws(replace(config, seed=config.seed + GUIDANCE_SEED), step, part).uniform(len(hr)) >= self.drop
+        return tokens, mask & kept[:, 0, 0]
 
 
 class BaseStage:
@@ -106,16 +124,18 @@ class FlowStage:
         autoencoder: Autoencoder,
         pool: PairSource,
         density: TimestepDensity,
+        guidance: GuidanceMix | None = None,
     ) -> None:
-        self.config, self.module, self._pool = config, transformer, pool
+        self.config, self.module, self._pool, self._guidance = config, transformer, pool, guidance
         self._autoencoder, self._density = autoencoder.eval(), density
         self.auxiliary: dict[str, Learner] = {}
 
     def loss(self, step: int, part: Part = WHOLE) -> tuple[Tensor, dict[str, float]]:
         lr, hr = _crops(self._pool, self.config, step, part)
-        loss = flow_loss(
-            self.module, _latent_of(hr, self._autoencoder), lr, self._density, Draws(self.config, step, part)
-        )
+        draws = Draws(self.config, step, part)
+        latent = _latent_of(hr, self._autoencoder)
+        guidance = (None, None) if self._guidance is None else self._guidance.tokens(hr, self.config, step, part)
+        loss = flow_loss(self.module, latent, lr, self._density, draws, *guidance)
         return loss, {"velocity": float(loss.detach())}
 
 
@@ -185,11 +205,19 @@ class FidelityStage:
         return self._loss(self.module(latent, lr), hr)
 
 
-def flow_loss(transformer: nn.Module, z0: Tensor, lr: Tensor, density: TimestepDensity, draws: Draws) -> Tensor:
+def flow_loss(
+    transformer: nn.Module,
+    z0: Tensor,
+    lr: Tensor,
+    density: TimestepDensity,
+    draws: Draws,
+    guidance: Tensor | None = None,
+    mask_BL: Tensor | None = None,  # noqa: N803
+) -> Tensor:
     """Flow-matching loss of clean latents (B, C, H, W), with fresh timesteps and noise."""
     t = draws.timesteps(len(z0), density)
     z1 = draws.noise(len(z0), z0.shape[1:])
-    return velocity_loss(transformer(interpolate(z0, z1, t), t, lr), velocity(z0, z1))
+    return velocity_loss(transformer(interpolate(z0, z1, t), t, lr, guidance, mask_BL), velocity(z0, z1))
 
 
 def _crops(pool: PairSource, config: StageConfig, step: int, part: Part) -> tuple[Tensor, Tensor]:

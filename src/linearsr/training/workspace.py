@@ -16,11 +16,14 @@ from linearsr.data.sampling import PairSource
 from linearsr.data.store import PhotoStore
 from linearsr.errors import DataError
 from linearsr.models.texture import texture_energy
+from linearsr.models.transformer import GuidanceKind
+from linearsr.tags.sources import guidance_source
 from linearsr.training import distributed
 from linearsr.training.distributed import Parallelism
 from linearsr.training.loop import Watch
 from linearsr.training.objective import ImageLoss, ImageLossWeights, load_lpips
 from linearsr.training.presets import Recipe
+from linearsr.training.stages import GuidanceMix
 from linearsr.training.validation import ValidationSet
 
 POOL_NAME = "pool.safetensors"
@@ -94,6 +97,15 @@ class Workspace:
         pool = build_pool(split, variants=1, seed=2)
         lpips = load_lpips(self.perceptual, self.device)
         return ValidationSet.from_pool(pool, lpips, size=plan.crops, lr_side=plan.lr_side, device=self.device)
+
+    def guidance(self, kind: GuidanceKind) -> GuidanceMix | None:
+        """What a transformer is told about the photos it is trained on, by the kind of its guidance.
+
+        Raises:
+            InputError: if that needs a text encoder, and there is none.
+        """
+        source = guidance_source(kind)
+        return None if source is None else GuidanceMix(source=source, drop=self.recipe.guidance_drop)
 
     def image_loss(self, weights: ImageLossWeights, seed: int) -> ImageLoss:
         """Return the decoder's loss; its discriminator starts from ``seed``."""

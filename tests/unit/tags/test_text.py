@@ -1,8 +1,5 @@
-import importlib.util
-
 import pytest
 import torch
-from small_text_encoder import write_small_encoder
 
 from linearsr.errors import InputError
 from linearsr.tags import text
@@ -13,24 +10,6 @@ from linearsr.tags.vocabulary import load_vocabulary
 @pytest.fixture
 def no_encoder(monkeypatch):
     monkeypatch.setattr(text, "find_spec", lambda name: None)
-
-
-@pytest.fixture(scope="module")
-def encoder_package(tmp_path_factory):
-    pytest.importorskip("tokenizers")
-    folder = tmp_path_factory.mktemp("package") / text.MODEL_PACKAGE
-    write_small_encoder(folder / "model")
-    (folder / "__init__.py").write_text("raise AssertionError('its code is not to be run')")
-    return folder.parent
-
-
-@pytest.fixture
-def installed(encoder_package, monkeypatch):
-    monkeypatch.syspath_prepend(encoder_package)
-    importlib.invalidate_caches()
-    load_text_encoder.cache_clear()
-    yield
-    load_text_encoder.cache_clear()
 
 
 def test_known_words_need_no_encoder(no_encoder):
@@ -53,7 +32,7 @@ def test_free_text_without_an_encoder_says_what_to_install(no_encoder):
         load_text_encoder()
 
 
-def test_an_installed_encoder_embeds_other_words_and_captions(installed):
+def test_an_installed_encoder_embeds_other_words_and_captions(text_encoder):
     tokens = embed_tags(["dog", "a dog of glass"])
     assert torch.allclose(tokens.norm(dim=-1), torch.ones(1, 2))
     states = load_text_encoder().states("a dog of glass")
@@ -61,6 +40,6 @@ def test_an_installed_encoder_embeds_other_words_and_captions(installed):
     assert torch.allclose(states.norm(dim=-1), torch.ones(1, 6))
 
 
-def test_a_longer_text_than_the_encoder_reads_is_cut(encoder_package):
-    encoder = read_text_encoder(encoder_package / text.MODEL_PACKAGE / "model")
+def test_a_longer_text_than_the_encoder_reads_is_cut(text_encoder):
+    encoder = read_text_encoder(text_encoder / "model")
     assert encoder.states("dog " * 1000).shape == (1, text.MAX_TOKENS, 384)

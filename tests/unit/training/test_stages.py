@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import pytest
 import torch
-from small_models import TRANSFORMER, awake, seeded, small_autoencoder
+from small_models import TRANSFORMER, awake, seeded, small_autoencoder, small_transformer
 from small_stages import NAMES, small_config, small_stage
 from toy_training import InterruptedRunError, StopAt
 
+from linearsr.diffusion.flow import TimestepDensity
 from linearsr.models.autoencoder import Decoder, Encoder
 from linearsr.models.experts import ExpertsConfig, ExpertTransformer
 from linearsr.training.config import WHOLE, Execution, Part
 from linearsr.training.draws import Draws
 from linearsr.training.loop import train
 from linearsr.training.objective import ImageLoss, ImageLossWeights
-from linearsr.training.stages import LatentMix, PolishStage
+from linearsr.training.stages import FlowStage, GuidanceMix, LatentMix, PolishStage
 
 
 @pytest.fixture
@@ -151,3 +152,29 @@ def test_polish_trains_the_half_of_the_experts_near_the_data(pool, perceptual, b
     assert list(stage.detail_experts) == detail
     stage.loss(0)[0].backward()
     assert set(stage.module) == {"decoder", *(f"expert{index}" for index in detail)}
+
+
+def guided(drop):
+    def source(pictures):
+        assert float(pictures.amin()) >= 0
+        tokens = pictures.mean((1, 2, 3))[:, None, None].expand(-1, 2, TRANSFORMER.guidance_width)
+        return tokens, torch.ones(len(pictures), 2, dtype=torch.bool)
+
+    return GuidanceMix(source=source, drop=drop)
+
+
+def test_guidance_is_dropped_for_its_share_of_the_samples_and_whole():
+    hr = torch.zeros(4000, 3, 1, 1)
+    tokens, mask = guided(0.15).tokens(hr, small_config(batch=4000), 3, WHOLE)
+    assert tokens.shape == (4000, 2, TRANSFORMER.guidance_width)
+    assert torch.equal(mask[:, 0], mask[:, 1])
+    assert 0.82 < float(mask.float().mean()) < 0.88
+
+
+def test_guidance_reaches_the_transformer_and_all_dropped_is_none(pool):
+    def loss(guidance):
+        stage = FlowStage(small_config(), small_transformer(), small_autoencoder(), pool, TimestepDensity(), guidance)
+        return float(stage.loss(4)[0].detach())
+
+    assert loss(guided(1.0)) == pytest.approx(loss(None), rel=1e-5)
+    assert abs(loss(guided(0.0)) - loss(None)) > 1e-5
