@@ -34,7 +34,7 @@ TEACHER_FLOOR = 0.25
 PRECISION = 0.8
 """What a threshold is to reach on the photos of the training."""
 FEWEST = 12
-"""A tag found in fewer versions of photos has the threshold of all tags together."""
+"""A tag found in fewer photos has the threshold of all tags together."""
 LOWEST, HIGHEST = 0.15, 0.9
 
 
@@ -52,9 +52,9 @@ def main() -> None:
 
     examples = prepare(options.photos, options.work / "train.safetensors", teacher)
     truth = tag_probabilities(examples.logits, of_class, len(tags)) >= TEACHER_FLOOR
-    versions = examples.inputs[:, 1:].flatten(0, 1)
+    versions = examples.inputs[:, 1]
     found = tag_probabilities(ask(student, versions)[1], of_class, len(tags))
-    thresholds = calibrate(found, truth.repeat_interleave(examples.inputs.shape[1] - 1, dim=0))
+    thresholds = calibrate(found, truth)
 
     test = prepare(options.photos, options.work / "test.safetensors", teacher, test=True)
     for line in compare(teacher, student, test.inputs, test.logits, of_class, thresholds):

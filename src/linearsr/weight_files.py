@@ -53,7 +53,8 @@ def _read_file(file: Path) -> dict[str, Tensor]:
         content = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged or dangerous file fails in as many ways as there are readers
         raise ModelError(f"cannot read {file}: {error}", remedy="use a file of plain tensors") from error
-    content = content.get("state_dict", content) if isinstance(content, dict) else content
+    if isinstance(content, dict):
+        content = content.get("state_dict", content.get("model", content))
     if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
         raise ModelError(f"{file} holds something else than tensors", remedy="use a checkpoint of the transformer")
     return {str(name): value for name, value in content.items()}
