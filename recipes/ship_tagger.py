@@ -39,7 +39,7 @@ LOWEST, HIGHEST = 0.15, 0.9
 
 
 def main() -> None:
-    """Measure, calibrate, write."""
+    """Calibrate, write, measure."""
     parser = argparse.ArgumentParser(description="Measure and write the tagger.")
     for name in ("packages", "photos", "work", "out"):
         parser.add_argument(name, type=Path)
@@ -56,10 +56,11 @@ def main() -> None:
     found = tag_probabilities(ask(student, versions)[1], of_class, len(tags))
     thresholds = calibrate(found, truth)
 
+    write(options.packages, options.out, stored, tags, of_class, thresholds)
+
     test = prepare(options.photos, options.work / "test.safetensors", teacher, test=True)
     for line in compare(teacher, student, test.inputs, test.logits, of_class, thresholds):
-        print(line)
-    write(options.packages, options.out, stored, tags, of_class, thresholds)
+        print(line, flush=True)
 
 
 def calibrate(found: Tensor, truth: Tensor) -> Tensor:

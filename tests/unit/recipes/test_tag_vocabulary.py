@@ -26,7 +26,8 @@ def test_synsets_are_read_with_their_words_and_hypernyms(nouns):
 
 
 @pytest.mark.parametrize(
-    ("name", "word"), [("n00000004", "dog"), ("n00000002", "dog"), ("n00000005", "elephant"), ("n00000006", "iron lung")]
+    ("name", "word"),
+    [("n00000004", "dog"), ("n00000002", "dog"), ("n00000005", "elephant"), ("n00000006", "iron lung")],
 )
 def test_a_class_is_its_nearest_plain_word_or_its_own(nouns, name, word):
     assert recipe.plain_word(name, nouns) == word
