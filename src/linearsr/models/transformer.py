@@ -20,7 +20,6 @@ from linearsr.models.blocks import LinearBlock, modulate
 from linearsr.models.conditioning import Condition, GuidanceEmbedding, LREncoder, TimestepEmbedding
 from linearsr.models.configs import check_positive
 
-
 GuidanceKind = Literal["none", "caption", "features", "tags"]
 """What guidance tokens are made of; none is the learned null token alone."""
 
