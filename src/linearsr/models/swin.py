@@ -33,7 +33,7 @@ class SwinConfig:
     @property
     def width_out(self) -> int:
         """Width of what comes out."""
-        return self.width * 2 ** (len(self.depths) - 1)
+        return self.width << (len(self.depths) - 1)
 
 
 class WindowAttention(nn.Module):
