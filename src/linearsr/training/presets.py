@@ -1,7 +1,9 @@
 """Whole recipes as typed configurations: geometry, data, and every stage.
 
-tiny   the embedded model
-ci     everything tiny does, on networks of a few hundred thousand parameters: minutes on a CPU, and no use as a model
+tiny          the embedded model
+ci            everything tiny does, on networks of a few hundred thousand parameters: minutes on a CPU, no use as a model
+sana-600m     the paper's scale, from published SANA weights; which numbers are published: docs/guide/paper-scale.md
+sana-1600m    the same on the larger SANA
 """
 
 from __future__ import annotations
@@ -11,13 +13,15 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from linearsr.models.autoencoder import AutoencoderConfig
+from linearsr.models.deep import DeepAutoencoderConfig
 from linearsr.models.experts import BOUNDARIES, ExpertsConfig
+from linearsr.models.sana import sana_600m, sana_1600m
 from linearsr.models.transformer import TransformerConfig
 from linearsr.training.config import StageConfig
 from linearsr.training.objective import ImageLossWeights
 from linearsr.training.stages import LatentMix
 
-PresetName = Literal["tiny", "ci"]
+PresetName = Literal["tiny", "ci", "sana-600m", "sana-1600m"]
 ExpertsName = Literal["1", "2", "4-snr", "4-uniform"]
 
 
@@ -39,7 +43,7 @@ class Recipe:
     ``guidance_drop`` is the share of samples that are trained without guidance, where a transformer has any.
     """
 
-    autoencoder_model: AutoencoderConfig
+    autoencoder_model: AutoencoderConfig | DeepAutoencoderConfig
     transformer_model: TransformerConfig
     variants: int
     base: StageConfig
@@ -80,7 +84,8 @@ class Recipe:
 
 def preset(name: PresetName) -> Recipe:
     """Return the recipe of that name."""
-    return {"tiny": tiny, "ci": ci}[name]()
+    sana = {"sana-600m": sana_600m, "sana-1600m": sana_1600m}
+    return from_sana(sana[name]()) if name in sana else {"tiny": tiny, "ci": ci}[name]()
 
 
 def tiny() -> Recipe:
@@ -108,7 +113,7 @@ def tiny() -> Recipe:
         sft=replace(polish, name="sft", steps=400, learning_rate=5e-5, seed=6),
         sft_share=0.25,
         fidelity=StageConfig(
-            name="fidelity", steps=1600, batch=4, lr_side=48, learning_rate=2e-4, clip_norm=0.5, seed=7
+            name="fidelity", steps=1300, batch=4, lr_side=48, learning_rate=2e-4, clip_norm=0.5, seed=7
         ),
         fidelity_loss=ImageLossWeights(l1=1.0),
         validation=ValidationPlan(crops=16, lr_side=64, flow_every=35, expert_every=40, polish_every=200),
@@ -134,6 +139,37 @@ def ci() -> Recipe:
         sft_share=0.5,
         fidelity=replace(stage, name="fidelity", steps=10, batch=2, save_every=5, learning_rate=2e-4, seed=7),
         validation=ValidationPlan(crops=2, lr_side=16, flow_every=5, expert_every=5, polish_every=5),
+    )
+
+
+def from_sana(transformer: TransformerConfig) -> Recipe:
+    """The paper's stages on a published SANA and its autoencoder, which stays as it is: 256 LR pixels to 1024."""
+    flow = StageConfig(
+        name="flow",
+        steps=96_000,
+        batch=192,
+        lr_side=256,
+        learning_rate=1e-4,
+        warmup=2000,
+        final_rate=1.0,
+        clip_norm=0.1,
+        ema_decay=0.9999,
+        optimizer="came",
+        save_every=1000,
+        seed=2,
+    )
+    expert = replace(flow, name="expert", steps=20_000, learning_rate=2e-5, warmup=500, seed=3)
+    images = replace(expert, name="polish", steps=10_000, batch=24, learning_rate=1e-5, seed=4)
+    return replace(
+        tiny(),
+        autoencoder_model=DeepAutoencoderConfig(),
+        transformer_model=transformer,
+        flow=flow,
+        expert=expert,
+        polish=images,
+        sft=replace(images, name="sft", steps=5000, learning_rate=5e-6, seed=6),
+        guidance_drop=0.1,
+        validation=ValidationPlan(crops=32, lr_side=256, flow_every=4000, expert_every=1000, polish_every=500),
     )
 
 
