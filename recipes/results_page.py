@@ -47,7 +47,7 @@ SETS = {
         "sharp detail whether it is right or not.",
     ),
 }
-ABLATIONS = ("decoder", "steps", "esgf", "experts", "attention", "guidance")
+ABLATIONS = ("decoder", "steps", "fidelity", "esgf", "experts", "attention", "guidance")
 
 
 def render(folder: Path) -> str:
