@@ -1,19 +1,23 @@
 """DC-AE f32c32 through diffusers' ``AutoencoderDC``: from a folder on disk, or with random weights.
 
+Whatever names an autoencoder by its configuration builds it here: our own, or a DC-AE.
+
 The sana-1.0 and 1.1 autoencoders and the faster Lite and turbo decoders differ in their ``config.json`` only.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from linearsr.errors import ModelError
-from linearsr.models.autoencoder import LR_STRIDE, SCALE, Decoder
+from linearsr.models.autoencoder import LR_STRIDE, SCALE, Autoencoder, AutoencoderConfig, Decoder
+from linearsr.models.configs import config_from_dict
 from linearsr.models.deep import DeepAutoencoder, DeepAutoencoderConfig, DeepNetwork
 from linearsr.weight_files import read_weights
 
@@ -54,6 +58,14 @@ def dc_ae(network: dict[str, Any] | None = None, refiner: Decoder | None = None)
         latent_channels=model.config.latent_channels, scaling=model.config.scaling_factor, network=settings
     )
     return DeepAutoencoder(model.encoder, _Decoder(model.decoder, settings), config, refiner)
+
+
+def build_autoencoder(settings: Mapping[str, Any]) -> Autoencoder:
+    """Build what a configuration in an index describes: a DC-AE, told by having a network of diffusers', or our own."""
+    if "network" in settings:
+        # Used like our own autoencoder, without sharing its code.
+        return cast(Autoencoder, dc_ae(settings["network"]))
+    return Autoencoder(config_from_dict(AutoencoderConfig, settings))
 
 
 def load_dc_ae(folder: Path, refiner: Decoder | None = None) -> DeepAutoencoder:

@@ -11,15 +11,15 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from linearsr.catalog import EMBEDDED, embedded_folder
+from linearsr.dc_ae import build_autoencoder
 from linearsr.errors import InputError, ModelError
 from linearsr.expert_files import Layout, Residency, load_experts, write_experts
 from linearsr.hub_transfer import download, is_hub_id
 from linearsr.imaging.atomic import write_atomically
-from linearsr.models.autoencoder import Autoencoder, AutoencoderConfig, Decoder
-from linearsr.models.configs import config_from_dict
+from linearsr.models.autoencoder import Autoencoder, Decoder
 from linearsr.models.experts import ExpertTransformer
 from linearsr.packing import Storage, read_packed, write_packed
 from linearsr.packing import pack as pack
@@ -28,7 +28,7 @@ from linearsr.packing import unpack as unpack
 INDEX_NAME = "model_index.json"
 FORMAT_VERSION = 1
 EXACT: dict[str, Storage] = {"autoencoder": "float32", "experts": "float32", "faithful": "float32"}
-COMPACT: dict[str, Storage] = {"autoencoder": "bfloat16", "experts": "int8", "faithful": "bfloat16"}
+COMPACT: dict[str, Storage] = {"autoencoder": "bfloat16", "experts": "int8", "faithful": "int8"}
 """How the parts of a shipped model are stored."""
 
 
@@ -73,7 +73,7 @@ def load_model(folder: Path, *, experts: Residency = "resident") -> ModelParts:
     """
     index = _read_index(folder)
     try:
-        autoencoder = _build_autoencoder(index["autoencoder"])
+        autoencoder = build_autoencoder(index["autoencoder"])
         faithful = Decoder(autoencoder.config) if "faithful" in index["files"] else None
         for file, module in (("autoencoder", autoencoder), ("faithful", faithful)):
             if module is not None:
@@ -106,15 +106,6 @@ def save_model(parts: ModelParts, folder: Path, *, storage: dict[str, Storage], 
         "expert_files": expert_files,
     }
     write_atomically(folder / INDEX_NAME, (json.dumps(index, indent=2) + "\n").encode(), overwrite=True)
-
-
-def _build_autoencoder(settings: dict[str, Any]) -> Autoencoder:
-    """Our own autoencoder, or a DC-AE, told by its having a network of diffusers'."""
-    if "network" in settings:
-        from linearsr.dc_ae import dc_ae
-
-        return cast(Autoencoder, dc_ae(settings["network"]))
-    return Autoencoder(config_from_dict(AutoencoderConfig, settings))
 
 
 def _read_index(folder: Path) -> dict[str, Any]:

@@ -227,3 +227,30 @@ def test_photos_without_shards_are_refused(train, perceptual, tmp_path, capsys):
 def test_pictures_of_every_validation_are_kept(finished):
     for folder, count in (("flow", 1), ("experts/expert1", 1), ("polish", 1), ("sft", 1)):
         assert len(list((finished / folder / "samples").glob("*.png"))) == count
+
+
+@pytest.mark.parametrize("stage", ["flow", "experts"])
+def test_a_dry_run_says_what_a_step_takes_and_does_nothing(train, tmp_path, capsys, stage):
+    assert train(stage, tmp_path / "run", "--dry-run", "--batch", 64) == 0
+    said = capsys.readouterr().out
+    assert "344,060 parameters, batches of 64 crops to 64 x 64 pixels" in said
+    rows = [line.split() for line in said.splitlines() if line.split()[1:2] in (["ddp"], ["fsdp"])]
+    assert [row[:3] for row in rows] == [
+        [str(gpus), mode, again]
+        for gpus, mode in ((1, "ddp"), (8, "ddp"), (8, "fsdp"), (64, "ddp"), (64, "fsdp"))
+        for again in ("no", "yes")
+    ]
+    assert "Assumed: GPUs of 80 GB, 10% of it spare; 312 TFLOP/s at best, of which 40% are reached" in said
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_batch_that_cannot_be_split_is_said_in_its_row(train, tmp_path, capsys):
+    assert train("flow", tmp_path / "run", "--dry-run", "--batch", 4) == 0
+    assert "64  fsdp       yes a batch of 4 cannot be split so that it fits" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("stage", ["autoencoder", "flow"])
+def test_presets_of_the_papers_scale_need_weights_to_start_from(photos, perceptual, tmp_path, capsys, stage):
+    shared = ("--run", tmp_path / "run", "--photos", photos, "--perceptual", perceptual, "--device", "cpu")
+    assert linearsr(["train", stage, *map(str, shared), "--preset", "sana-600m"]) == 1
+    assert "this preset trains from published weights; make a model of them" in capsys.readouterr().err

@@ -20,6 +20,7 @@ PARTS = {
         "linearsr.data",
         "linearsr.errors",
         "linearsr.tags",
+        "linearsr.dc_ae",
         "linearsr.imaging.atomic",
     },
 }

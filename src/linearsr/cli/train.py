@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from linearsr.cli.options import Callback, gather
+from linearsr.cli.train_estimate import show_estimate
 from linearsr.cli.train_feedback import choose_training_feedback
 
 if TYPE_CHECKING:
     from linearsr.training.config import Execution, StageConfig
     from linearsr.training.models import Models
-    from linearsr.training.presets import ExpertsName, Recipe
+    from linearsr.training.presets import ExpertsName, PresetName, Recipe
     from linearsr.training.workspace import Workspace
 
 
@@ -27,7 +28,7 @@ class Setup:
     run: Path
     photos: Path
     perceptual: Path
-    preset: Literal["tiny", "ci"]
+    preset: PresetName
     start_from: str | None
     steps: int | None
     batch: int | None
@@ -113,7 +114,13 @@ def stage_options(callback: Callback) -> Callable[..., Any]:
         click.option("--run", required=True, type=folder, help="Folder of the run, with one folder per stage."),
         click.option("--photos", required=True, type=folder, help="Shards, a folder of photos, or hf:OWNER/NAME."),
         click.option("--perceptual", required=True, type=folder, help="Folder of the LPIPS and DISTS trunks."),
-        click.option("--preset", type=click.Choice(["tiny", "ci"]), default="tiny", show_default=True),
+        click.option(
+            "--preset",
+            type=click.Choice(["tiny", "ci", "sana-600m", "sana-1600m"]),
+            default="tiny",
+            show_default=True,
+            help="sana-* start from published weights: --start-from.",
+        ),
         click.option("--start-from", help="Start from this model (name, folder or hub id), not from the stage before."),
         click.option("--steps", type=click.IntRange(min=1), help="Steps, of each part where a stage has several."),
         click.option("--batch", type=click.IntRange(min=1), help="Crops per step, over all ranks."),
@@ -172,11 +179,16 @@ def autoencoder_command(setup: Setup) -> None:
 
 
 @command.command("flow")
+@click.option("--dry-run", is_flag=True, help="Say what a step takes in memory and time on 1, 8 and 64 GPUs, and stop.")
 @stage_options
-def flow_command(setup: Setup) -> None:
+def flow_command(setup: Setup, dry_run: bool) -> None:
     """One transformer over the whole of t, validated to find its knee."""
     from linearsr.training.recipe import train_flow
 
+    if dry_run:
+        recipe = setup.recipe()
+        show_estimate(recipe, recipe.flow)
+        return
     with workspace(setup) as work:
         train_flow(work, setup.models())
 
@@ -185,11 +197,16 @@ def flow_command(setup: Setup) -> None:
 @click.option("--split", type=click.Choice(["1", "2", "4-snr", "4-uniform"]), default="4-snr", show_default=True)
 @click.option("--from", "start", default="knee", show_default=True, help="Step of flow: knee, latest or a number.")
 @click.option("--ablate", type=click.Choice(["naive"]), help="naive: from the latest step, in a folder of its own.")
+@click.option("--dry-run", is_flag=True, help="Say what a step takes in memory and time on 1, 8 and 64 GPUs, and stop.")
 @stage_options
-def experts_command(setup: Setup, split: ExpertsName, start: str, ablate: str | None) -> None:
+def experts_command(setup: Setup, split: ExpertsName, start: str, ablate: str | None, dry_run: bool) -> None:
     """Copies of the transformer, each inside its own SNR interval, from the knee of flow."""
     from linearsr.training.recipe import train_experts
 
+    if dry_run:
+        recipe = setup.recipe()
+        show_estimate(recipe, recipe.expert)
+        return
     with workspace(setup) as work:
         train_experts(work, setup.models(), split=split, start=start, naive=ablate == "naive")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from linearsr.dc_ae import build_autoencoder
 from linearsr.models.autoencoder import Autoencoder, AutoencoderConfig
 from linearsr.models.configs import config_from_dict
 from linearsr.models.experts import ExpertsConfig, ExpertTransformer
@@ -52,7 +53,7 @@ def load_models(folder: Path, *, remedy: str) -> Models:
         TrainingError: with ``remedy``, if the stage is not finished or a file is damaged.
     """
     weights, geometry = _read(folder / "autoencoder.safetensors", remedy)
-    autoencoder = Autoencoder(config_from_dict(AutoencoderConfig, geometry["autoencoder"]))
+    autoencoder = build_autoencoder(geometry["autoencoder"])
     autoencoder.load_state_dict(weights)
     models = Models(autoencoder=autoencoder)
     if (folder / "transformer.safetensors").exists():

@@ -1,7 +1,7 @@
 """Whole recipes as typed configurations: geometry, data, and every stage.
 
 tiny          the embedded model
-ci            everything tiny does, on networks of a few hundred thousand parameters: minutes on a CPU, no use as a model
+ci            everything tiny does, on networks of a few hundred thousand parameters: minutes on a CPU, and of no use
 sana-600m     the paper's scale, from published SANA weights; which numbers are published: docs/guide/paper-scale.md
 sana-1600m    the same on the larger SANA
 """

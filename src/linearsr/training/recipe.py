@@ -25,7 +25,8 @@ from linearsr.data.sampling import PairSource
 from linearsr.diffusion.flow import TimestepDensity
 from linearsr.diffusion.sampler import plan_timesteps
 from linearsr.errors import InputError
-from linearsr.models.autoencoder import Autoencoder, Decoder
+from linearsr.models.autoencoder import Autoencoder, AutoencoderConfig, Decoder
+from linearsr.models.deep import DeepAutoencoderConfig
 from linearsr.models.experts import BOUNDARIES, ExpertsConfig, ExpertTransformer
 from linearsr.models.transformer import LinearTransformer
 from linearsr.training.config import StageConfig
@@ -46,6 +47,8 @@ LAST_STAGES = ("sft", "polish", "experts")
 
 def train_autoencoder(work: Workspace, models: Models | None = None) -> Models:
     """Train the decoder from the LR alone, then encoder and decoder; from ``models`` on, only the latter."""
+    if models is None:
+        _refuse_untrained(work)
     recipe, pairs = work.recipe, work.pairs()
     models = (models or _train_base(work, pairs)).to(work.device)
     loss = work.image_loss(recipe.autoencoder_loss, recipe.autoencoder.seed)
@@ -59,6 +62,8 @@ def train_autoencoder(work: Workspace, models: Models | None = None) -> Models:
 def train_flow(work: Workspace, models: Models | None = None, *, folder: str = "flow") -> Models:
     """Train one transformer over the whole of t, validated for ESGF; from ``models`` on, its texture expert."""
     recipe = work.recipe
+    if models is None:
+        _refuse_untrained(work)
     models = (models or _finished(work, "autoencoder")).to(work.device)
     transformer = _seeded(recipe.flow.seed, lambda: LinearTransformer(recipe.transformer_model)).to(work.device)
     if models.experts is not None:
@@ -172,10 +177,20 @@ def warn_about_idle(config: ExpertsConfig, tell: Callable[[str], None]) -> None:
         tell(f"warning: the default {DEFAULT_STEPS} sampling steps never reach expert {', '.join(idle)}")
 
 
+def _refuse_untrained(work: Workspace) -> None:
+    """Raise InputError where a recipe builds on an autoencoder that others have trained."""
+    if isinstance(work.recipe.autoencoder_model, DeepAutoencoderConfig):
+        raise InputError(
+            "this preset trains from published weights",
+            remedy="make a model of them (linearsr convert), --start-from it",
+        )
+
+
 def _train_base(work: Workspace, pairs: PairSource) -> Models:
-    config = work.recipe.base
+    config, geometry = work.recipe.base, work.recipe.autoencoder_model
+    assert isinstance(geometry, AutoencoderConfig), "checked before"
     # Twice the same: what has been trained may be split among ranks, and its weights are loaded into the other.
-    trainee, fresh = (_seeded(config.seed, lambda: Autoencoder(work.recipe.autoencoder_model)) for _ in range(2))
+    trainee, fresh = (_seeded(config.seed, lambda: Autoencoder(geometry)) for _ in range(2))
     Models(autoencoder=trainee).to(work.device)
     loss = work.image_loss(work.recipe.base_loss, config.seed)
     fresh.decoder.load_state_dict(_train(work, BaseStage(config, trainee, pairs, loss), "base"))

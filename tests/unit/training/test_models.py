@@ -36,3 +36,14 @@ def test_unfinished_stage_and_damaged_file_are_named_with_the_remedy(tmp_path):
     path.write_bytes(path.read_bytes()[:-1] + b"\x01")
     with pytest.raises(TrainingError, match="does not match its SHA-256"):
         load_models(tmp_path, remedy=REMEDY)
+
+
+def test_a_dc_ae_is_read_back_as_one(tmp_path):
+    pytest.importorskip("diffusers")
+    from small_dc_ae import small_dc_ae
+
+    before = small_dc_ae()
+    Models(autoencoder=before).save(tmp_path)
+    after = load_models(tmp_path, remedy=REMEDY).autoencoder
+    assert after.config.scaling == before.config.scaling
+    assert same(Models(autoencoder=before).autoencoder, after)

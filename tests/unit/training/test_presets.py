@@ -1,8 +1,10 @@
 from dataclasses import replace
 
 import pytest
+import torch
 
 from linearsr.models.experts import BOUNDARIES
+from linearsr.models.transformer import LinearTransformer
 from linearsr.training.presets import expert_split, preset
 
 
@@ -34,3 +36,16 @@ def test_two_experts_meet_at_the_anchor_and_four_at_the_boundaries_of_the_paper(
 def test_share_of_detailed_photos_is_checked(share):
     with pytest.raises(ValueError, match=f"sft_share must be in .0, 1., not {share}"):
         replace(preset("ci"), sft_share=share)
+
+
+@pytest.mark.parametrize(("name", "parameters"), [("sana-600m", 591_812_464), ("sana-1600m", 1_604_562_160)])
+def test_presets_of_the_papers_scale_take_published_numbers_where_there_are_any(name, parameters):
+    recipe = preset(name)
+    with torch.device("meta"):
+        network = LinearTransformer(recipe.transformer_model)
+    assert sum(parameter.numel() for parameter in network.parameters()) == parameters
+    flow = recipe.flow
+    published = (flow.optimizer, flow.learning_rate, flow.warmup, flow.final_rate, flow.clip_norm, flow.lr_side)
+    assert published == ("came", 1e-4, 2000, 1.0, 0.1, 256)
+    assert recipe.autoencoder_model.scaling == 0.41407
+    assert {flow.batch % gpus for gpus in (1, 6, 8, 64)} == {0}
