@@ -53,7 +53,7 @@ look at during development, never to train. Higher is better for PSNR and SSIM, 
 |---|$rule|
 $scores
 
-"mean latent" is the same decoder with the transformer switched off (`recipes/ablate_latent.py`). Where its row equals
+"mean latent" is the same decoder with the transformer switched off (`linearsr ablate decoder`). Where its row equals
 the model's, the sampled latent adds nothing that these numbers can tell; `docs/log.md` says why.
 
 ## Limits
