@@ -199,7 +199,9 @@ def _kept(network: nn.Module) -> Iterator[dict[int, int]]:
 class _LargestOperation(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """While entered, remembers the most bytes that one operation has before and after it."""
 
-    bytes = 0
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.bytes = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
