@@ -1,6 +1,6 @@
-"""Lay the same places of several methods' results beside each other: one row per place, one column per method.
+r"""Lay the same places of several methods' results beside each other: one row per place, one column per method.
 
-    python recipes/picture_sheet.py --inputs LR --method bicubic=OUT/bicubic --method ours=OUT/ours \\
+    python recipes/picture_sheet.py --inputs LR --method bicubic=OUT/bicubic --method ours=OUT/ours \
         --place cat:128:96 --place cup:200:150 --side 256 --out sheet.jpg
 
 A place is the name of an input and the left and top of a square in the results. The first column is the input, every

@@ -30,7 +30,7 @@ from linearsr.imaging.strips import Strips
 from linearsr.memory import AUTO_TILE
 from linearsr.models.autoencoder import SCALE, Autoencoder, Decoder
 from linearsr.models.experts import ExpertTransformer
-from linearsr.models.fidelity import blend
+from linearsr.models.fidelity import DEFAULT, blend
 from linearsr.models.peers import Alone, Peers
 from linearsr.request import UpscaleRequest
 from linearsr.streaming import LRImage, Upscaling
@@ -130,12 +130,16 @@ class SRPipeline:
                 module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return self
 
-    def decoder(self, fidelity: float) -> Decoder:
+    def decoder(self, fidelity: float | None = None) -> Decoder:
         """Return the decoder at ``fidelity``, 0 for the most detail and 1 for the least distance to the photo.
+
+        None is the model's own: a quarter of the way, or 0 where there is no second decoder.
 
         Raises:
             InputError: if the model has none but that of 0.
         """
+        if fidelity is None:
+            fidelity = DEFAULT if self.faithful is not None else 0.0
         if fidelity == 0:
             return self.autoencoder.decoder
         if self.faithful is None:
@@ -157,7 +161,7 @@ class SRPipeline:
         *,
         scale: float = 4.0,
         num_inference_steps: int = 4,
-        fidelity: float = 0.0,
+        fidelity: float | None = None,
         tags: str | Sequence[str] = "auto",
         negative_tags: Sequence[str] = (),
         guidance_scale: float = 1.0,
@@ -171,7 +175,7 @@ class SRPipeline:
             image: PIL image, (H, W, 3) array or (3, H, W) tensor; arrays are uint8, uint16, or float in [0, 1].
             scale: enlargement; 4 is native, others are reached from there with a Lanczos filter.
             num_inference_steps: sampling steps (NFE); 4 gives each expert one.
-            fidelity: from 0, the most detail, to 1, the closest to the photo.
+            fidelity: from 0, the most detail, to 1, the closest to the photo; None is the model's own.
             tags: "none", words, or "auto": each photo's own, for a model trained with tags.
             negative_tags: what the images are not to look like; needs a ``guidance_scale`` above 1.
             guidance_scale: how far to follow the tags; above 1 it costs twice the evaluations.

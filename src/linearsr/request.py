@@ -22,9 +22,9 @@ class UpscaleRequest:
     """How to upscale one image.
 
     The model enlarges by 4; any other ``scale``, ``width``, ``height`` or ``max_side`` is reached from there with a
-    Lanczos filter. ``fidelity`` goes from 0, the most detail, to 1, the closest to the photo. ``tile`` is in LR pixels:
-    None decides by size, 0 never tiles. Every image draws its noise from its own generator seeded with ``seed``, so
-    neither order nor company changes it.
+    Lanczos filter. ``fidelity`` goes from 0, the most detail, to 1, the closest to the photo; None is the model's own.
+    ``tile`` is in LR pixels: None decides by size, 0 never tiles. Every image draws its noise from its own generator
+    seeded with ``seed``, so neither order nor company changes it.
     """
 
     scale: float = float(NATIVE_SCALE)
@@ -33,7 +33,7 @@ class UpscaleRequest:
     max_side: int | None = None
     steps: int = 4
     solver: Solver = "euler"
-    fidelity: float = 0.0
+    fidelity: float | None = None
     tags: TagChoice = "auto"
     negative_tags: tuple[str, ...] = ()
     guidance_scale: float = 1.0
@@ -47,7 +47,8 @@ class UpscaleRequest:
     def __post_init__(self) -> None:
         _between("scale", self.scale, 0.05, 64, numbers.Real)
         _between("steps", self.steps, 1, 1000)
-        _between("fidelity", self.fidelity, 0, 1, numbers.Real)
+        if self.fidelity is not None:
+            _between("fidelity", self.fidelity, 0, 1, numbers.Real)
         _between("guidance_scale", self.guidance_scale, 1, 20, numbers.Real)
         self._check_tags()
         _between("seed", self.seed, 0, 2**63 - 1)

@@ -77,7 +77,8 @@ def test_a_wrong_value_is_refused_naming_the_option_and_the_value(name, value):
     "options",
     [
         {"scale": 0.05}, {"scale": 64}, {"scale": np.float32(2)}, {"steps": 1}, {"steps": np.int64(1000)},
-        {"fidelity": 1}, {"seed": 2**63 - 1}, {"tile": None}, {"tile": 0}, {"tile": 32}, {"width": 65_500}, {"max_side": 1},
+        {"fidelity": 1}, {"fidelity": None}, {"seed": 2**63 - 1}, {"tile": None}, {"tile": 0}, {"tile": 32},
+        {"width": 65_500}, {"max_side": 1},
         {"color_fix": "adain"}, {"solver": "heun"}, {"alpha": "drop"}, {"depth": "16"}, {"metadata": "strip"},
     ],
 )  # fmt: skip

@@ -1,8 +1,8 @@
 """Decoding strip by strip: the rows of ``Decoder.forward`` in order, in a memory that does not grow with the height.
 
 A strip of the LR image and its latent go in; each level of the pyramid, of the climb and of the tail runs as a row
-stream, and features wait in queues until the deeper path has caught up with them. Nothing is computed twice but the stem,
-one convolution of three channels: its features at native LR, the largest that would wait, are made when they are needed.
+stream, and features wait in queues until the deeper path has caught up with them. Nothing is computed twice but the
+stem, one convolution of three channels: its features, the largest that would wait, are made when they are needed.
 
 Legend: C latent channels, H x W latent grid; LR rows are 8 and HR rows 32 to a latent row.
 """

@@ -13,6 +13,9 @@ import torch
 
 from linearsr.models.autoencoder import Decoder
 
+DEFAULT = 0.25
+"""Of models with both decoders: better than 0 by PSNR, SSIM, LPIPS and DISTS at once (docs/results.md)."""
+
 
 @torch.no_grad()
 def blend(detailed: Decoder, faithful: Decoder, fidelity: float) -> Decoder:

@@ -24,7 +24,7 @@ def test_configuration_survives_json(config):
 
 
 def test_unknown_key_is_named_with_the_known_ones():
-    with pytest.raises(ValueError, match=r"TransformerConfig has no field widht; known fields: cross_heads, depth, .*width"):
+    with pytest.raises(ValueError, match=r"TransformerConfig has no field widht; known fields: cross_heads, .*width"):
         config_from_dict(TransformerConfig, {"widht": 8})
 
 
