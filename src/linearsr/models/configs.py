@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, TypeVar
 
 ConfigT = TypeVar("ConfigT")
 
 
-def config_from_dict(kind: type[ConfigT], values: dict[str, Any]) -> ConfigT:
+def config_from_dict(kind: type[ConfigT], values: Mapping[str, Any]) -> ConfigT:
     """Build a configuration dataclass from JSON values; lists become tuples.
 
     Raises:

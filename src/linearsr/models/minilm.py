@@ -36,7 +36,7 @@ class MiniLM(nn.Module):
 
     def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
         places = torch.arange(tokens.shape[1], device=tokens.device)
-        x = self.norm(self.words(tokens) + self.positions(places) + self.segments.weight[0])
+        x: Tensor = self.norm(self.words(tokens) + self.positions(places) + self.segments.weight[0])
         for layer in self.layers:
             x = layer(x, src_key_padding_mask=~mask)
         return x
