@@ -81,7 +81,7 @@ def _score_table(parts: Sequence[Values], quoted: Sequence[Values]) -> list[str]
     header = ["method", "", *(f"{metric} {'↑' if way == 'higher' else '↓'}" for metric, way in better.items())]
     rows = []
     for method in parts[0]["means"] if parts else ():
-        means = {metric: mean for part in parts for metric, mean in part["means"][method].items()}
+        means = {metric: mean for part in parts for metric, mean in part["means"].get(method, {}).items()}
         cells = [_number(metric, means.get(metric, {}).get("value")) for metric in better]
         rows.append([f"**{method}**" if method.startswith("LinearSR") else method, "here", *cells])
     rows += [[row["method"], "quoted", *(_number(metric, row.get(metric)) for metric in better)] for row in quoted]
