@@ -110,7 +110,7 @@ def test_flow_stage_leaves_the_autoencoder_alone(build):
 def test_expert_sees_only_timesteps_of_its_interval(build, monkeypatch):
     stage, seen = build("expert"), []
     forward = stage.module.forward
-    monkeypatch.setattr(stage.module, "forward", lambda z, t, lr: seen.extend(t.tolist()) or forward(z, t, lr))
+    monkeypatch.setattr(stage.module, "forward", lambda z, t, *told: seen.extend(t.tolist()) or forward(z, t, *told))
     for step in range(8):
         stage.loss(step)
     assert len(seen) == 16
