@@ -23,8 +23,8 @@ from torch import Tensor
 from train_tagger import ask, load_teacher, prepare, read_classes, read_member, read_tags
 
 from linearsr.data.presets import all_presets
-from linearsr.hub import pack, unpack
 from linearsr.models.efficientnet import EfficientNetLite0
+from linearsr.packing import pack, unpack
 from linearsr.tags.classifier import tag_probabilities
 from linearsr.tags.tagger import MOST
 from linearsr.tags.text import read_text_encoder

@@ -22,8 +22,6 @@ from linearsr.imaging.atomic import write_atomically
 from linearsr.models.autoencoder import Autoencoder, Decoder
 from linearsr.models.experts import ExpertTransformer
 from linearsr.packing import Storage, read_packed, write_packed
-from linearsr.packing import pack as pack
-from linearsr.packing import unpack as unpack
 
 INDEX_NAME = "model_index.json"
 FORMAT_VERSION = 1

@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from linearsr.hub import unpack
 from linearsr.imaging.picture import Picture, to_unit
 from linearsr.models.efficientnet import SIDE, EfficientNetLite0
+from linearsr.packing import unpack
 from linearsr.tags.classifier import fit_input, tag_probabilities
 from linearsr.tags.vocabulary import FOLDER, Vocabulary, load_vocabulary
 
