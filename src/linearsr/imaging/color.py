@@ -41,7 +41,7 @@ class WaveletFix:
         if low is None:
             return result[:, :, :0]
         waiting = torch.cat(self._waiting, 2)
-        self._waiting = [waiting[:, :, low.shape[2] :]]
+        self._waiting = [waiting[:, :, low.shape[2] :].clone()]  # a view would keep all that is no longer waiting
         return waiting[:, :, : low.shape[2]] + low
 
 
@@ -64,7 +64,7 @@ class _BlurRows:
         if self._kept.shape[2] <= 2 * reach:
             return None
         blurred = _blur(self._kept, 2, reach)
-        self._kept = self._kept[:, :, -2 * reach :]
+        self._kept = self._kept[:, :, -2 * reach :].clone()
         return blurred
 
 

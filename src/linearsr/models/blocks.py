@@ -10,12 +10,11 @@ Legend: B batch, N = h w tokens, D width. Reference: Xie et al., SANA, 2024 (arX
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from linearsr.models.attention import QK_NORM_EPS, CrossAttention, LinearAttention
-from linearsr.models.conditioning import Condition
+from linearsr.models.conditioning import Condition, drawn_parameter
 
 Grid = tuple[int, int]
 """Height and width of the token grid."""
@@ -70,7 +69,7 @@ class LinearBlock(nn.Module):
         self.cross_attention = CrossAttention(width, cross_heads or heads, qk_norm_eps)
         self.norm2 = nn.LayerNorm(width, elementwise_affine=False, eps=1e-6)
         self.ffn = MixFFN(width, ratio)
-        self.modulation = nn.Parameter(torch.randn(6, width) / width**0.5)
+        self.modulation = drawn_parameter(6, width)
 
     def forward(self, x: Tensor, grid: Grid, condition: Condition) -> Tensor:
         x = self.attend(x, condition)

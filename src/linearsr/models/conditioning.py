@@ -61,6 +61,13 @@ class LREncoder(nn.Module):
         return x
 
 
+def drawn_parameter(*shape: int) -> nn.Parameter:
+    """Return a parameter of normal values with variance 1/(last side)."""
+    values = torch.empty(shape)
+    # Models that are about to be loaded are built on the meta device: to draw there would import all of sympy, 150 MB.
+    return nn.Parameter(values if values.is_meta else values.normal_().div_(shape[-1] ** 0.5))
+
+
 class GuidanceEmbedding(nn.Module):
     """Projects text-encoder states to the transformer's width; without tags, one learned null token stands in.
 
@@ -69,7 +76,7 @@ class GuidanceEmbedding(nn.Module):
 
     def __init__(self, guidance_width: int, width: int, *, normed: bool = False) -> None:
         super().__init__()
-        self.null_token = nn.Parameter(torch.randn(1, 1, guidance_width) / guidance_width**0.5)
+        self.null_token = drawn_parameter(1, 1, guidance_width)
         activation = nn.GELU(approximate="tanh") if normed else nn.SiLU()
         self.mlp = nn.Sequential(nn.Linear(guidance_width, width), activation, nn.Linear(width, width))
         self.norm = nn.RMSNorm(width, eps=1e-5) if normed else nn.Identity()

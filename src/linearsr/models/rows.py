@@ -9,7 +9,7 @@ depth costs no recomputation and its memory does not grow with the height of the
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import torch
@@ -53,6 +53,20 @@ class Streamable(nn.Module, ABC):
         """Return a fresh stream that computes what ``forward`` computes."""
 
 
+class RowDecoder(nn.Module, ABC):
+    """A decoder that knows its own rows, because its layers are no row streams. Shapes as in ``Decoder``."""
+
+    @abstractmethod
+    def detail(self, latent: Tensor, lr: Tensor) -> Tensor:
+        """Return what the image has beyond the enlarged LR image: (B, 3, 32H, 32W) float32."""
+
+    @abstractmethod
+    def rows(
+        self, latent: Tensor, read_lr: ReadRows, *, rows: int, start: int, stop: int
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield detail and enlarged LR image of latent rows ``start`` to ``stop``, in strips of ``rows`` LR rows."""
+
+
 def join_rows(*parts: Tensor | None) -> Tensor:
     """Put (1, C, rows, W) pieces below each other."""
     present = [part for part in parts if part is not None]
@@ -93,7 +107,7 @@ class ConvRows:
         self._conv, self._below = conv, below
         self._kernel, self._stride = conv.kernel_size[0], conv.stride[0]
         self._pad, self._pad_width = (int(side) for side in conv.padding)
-        self._kept = above
+        self._kept = None if above is None else above.clone()
         self._fresh = above is None
 
     def push(self, x: Tensor | None, *, last: bool) -> Tensor | None:
@@ -108,11 +122,19 @@ class ConvRows:
             below = self._padding(example)
         rows = join_rows(self._kept, x, below)
         count = max(0, (rows.shape[2] - self._kernel) // self._stride + 1)
-        self._kept = rows[:, :, count * self._stride :]
+        self._keep(rows[:, :, count * self._stride :])
         if not count:
             return None
         conv = self._conv
         return F.conv2d(rows, conv.weight, conv.bias, conv.stride, (0, self._pad_width), groups=conv.groups)
+
+    def _keep(self, rows: Tensor) -> None:
+        # A view would keep all of the rows it is cut from; and always new tensors would scatter over the heap, which
+        # costs more than they do.
+        if self._kept is not None and self._kept.shape == rows.shape:
+            self._kept.copy_(rows)
+        else:
+            self._kept = rows.clone()
 
     def _padding(self, x: Tensor) -> Tensor | None:
         return torch.zeros_like(x[:, :, : self._pad]) if self._pad else None  # in the memory format of x

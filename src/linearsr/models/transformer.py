@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from linearsr.models.attention import QK_NORM_EPS
 from linearsr.models.blocks import LinearBlock, modulate
-from linearsr.models.conditioning import Condition, GuidanceEmbedding, LREncoder, TimestepEmbedding
+from linearsr.models.conditioning import Condition, GuidanceEmbedding, LREncoder, TimestepEmbedding, drawn_parameter
 from linearsr.models.configs import check_positive
 
 GuidanceKind = Literal["none", "caption", "features", "tags"]
@@ -81,7 +81,7 @@ class LinearTransformer(nn.Module):
             for _ in range(config.depth)
         )
         self.norm_out = nn.LayerNorm(width, elementwise_affine=False, eps=1e-6)
-        self.modulation_out = nn.Parameter(torch.randn(2, width) / width**0.5)
+        self.modulation_out = drawn_parameter(2, width)
         self.patch_out = nn.Linear(width, config.latent_channels)
         # The velocity starts at zero and the block tables at their own scale: training begins from the identity path.
         nn.init.zeros_(self.patch_out.weight)
