@@ -17,6 +17,34 @@ DEFAULT = 0.25
 """Of models with both decoders: better than 0 by PSNR, SSIM, LPIPS and DISTS at once (docs/results.md)."""
 
 
+class FidelityKnob:
+    """The decoders from ``detailed`` (0) to ``faithful`` (1), the last one kept; with ``faithful`` None, 0 alone."""
+
+    def __init__(self, detailed: Decoder, faithful: Decoder | None) -> None:
+        self.detailed, self.faithful = detailed, faithful
+        self._last: tuple[float, Decoder] | None = None
+
+    def at(self, fidelity: float | None) -> Decoder:
+        """Return the decoder at ``fidelity``; None is DEFAULT, or 0 where there is no second decoder.
+
+        Raises:
+            ValueError: if there is none but that of 0.
+        """
+        if fidelity is None:
+            fidelity = 0.0 if self.faithful is None else DEFAULT
+        if fidelity == 0:
+            return self.detailed
+        if self.faithful is None:
+            raise ValueError(f"no decoder for a fidelity of {fidelity}")
+        if self._last is None or self._last[0] != fidelity:
+            self._last = fidelity, blend(self.detailed, self.faithful, fidelity)
+        return self._last[1]
+
+    def forget(self) -> None:
+        """Blend anew next time: the decoders have been moved."""
+        self._last = None
+
+
 @torch.no_grad()
 def blend(detailed: Decoder, faithful: Decoder, fidelity: float) -> Decoder:
     """Return a new decoder of weights (1 - fidelity) * detailed + fidelity * faithful; neither is changed.

@@ -3,7 +3,7 @@ import torch
 from small_models import small_autoencoder
 
 from linearsr.models.autoencoder import AutoencoderConfig, Decoder
-from linearsr.models.fidelity import blend
+from linearsr.models.fidelity import DEFAULT, FidelityKnob, blend
 
 
 def parameters(decoder):
@@ -23,6 +23,25 @@ def test_neither_decoder_is_changed():
     blend(detailed, faithful, 0.5)
     assert torch.equal(parameters(detailed), parameters(small_autoencoder(0).decoder))
     assert torch.equal(parameters(faithful), parameters(small_autoencoder(1).decoder))
+
+
+def test_the_knob_gives_the_ends_as_they_are_and_keeps_what_it_blended_last():
+    detailed, faithful = small_autoencoder(0).decoder, small_autoencoder(1).decoder
+    knob = FidelityKnob(detailed, faithful)
+    assert knob.at(0) is detailed
+    assert torch.equal(parameters(knob.at(1)), parameters(faithful))
+    own = knob.at(None)
+    assert torch.equal(parameters(own), parameters(blend(detailed, faithful, DEFAULT)))
+    assert knob.at(DEFAULT) is own
+    knob.forget()
+    assert knob.at(DEFAULT) is not own
+
+
+def test_without_a_second_decoder_there_is_that_of_zero_alone():
+    knob = FidelityKnob(small_autoencoder().decoder, None)
+    assert knob.at(None) is knob.at(0) is knob.detailed
+    with pytest.raises(ValueError, match=r"no decoder for a fidelity of 0\.5"):
+        knob.at(0.5)
 
 
 def test_decoders_of_different_geometry_do_not_blend():
