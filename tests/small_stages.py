@@ -18,14 +18,14 @@ from linearsr.training.objective import ImageLoss, ImageLossWeights
 from linearsr.training.stages import (
     AutoencoderStage,
     BaseStage,
-    FidelityStage,
+    DecoderStage,
     FlowStage,
     LatentMix,
     PolishStage,
     Stage,
 )
 
-NAMES = ("base", "autoencoder", "flow", "expert", "polish", "fidelity")
+NAMES = ("base", "autoencoder", "flow", "expert", "polish", "decoder")
 LOSS = ImageLossWeights(l1=1.0, lpips=0.2, adversarial=0.05)
 
 
@@ -52,8 +52,8 @@ def small_stage(
         return AutoencoderStage(config, _autoencoder(), pool, loss, LatentMix(intact=0.4, noised=0.3))
     if name == "polish":
         return PolishStage(config, _autoencoder(), small_experts(), pool, loss)
-    if name == "fidelity":
-        return FidelityStage(config, _autoencoder(), small_experts(), pool, loss)
+    if name == "decoder":
+        return DecoderStage(config, _autoencoder(), small_experts(), pool, loss)
     density = TimestepDensity() if name == "flow" else TimestepDensity(low=0.223, high=0.875)
     return FlowStage(config, small_transformer(), _autoencoder(), pool, density)
 

@@ -12,7 +12,7 @@ from training_photos import write_shards
 
 from linearsr.cli.main import run as linearsr
 
-STAGES = ("autoencoder", "flow", "experts", "polish", "sft", "fidelity")
+STAGES = ("autoencoder", "flow", "experts", "polish", "sft", "fidelity", "detail")
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_every_stage_has_its_folder_and_export_writes_a_model_that_upscales(fini
     assert linearsr(arguments) == 0
 
 
-@pytest.mark.parametrize("stage", ["experts", "polish", "sft"])
+@pytest.mark.parametrize("stage", ["experts", "polish", "sft", "detail"])
 def test_export_takes_the_stage_it_is_told(finished, tmp_path, stage):
     options = ["--run", str(finished), "-o", str(tmp_path), "--stage", stage, "--compact"]
     assert linearsr(["train", "export", *options]) == 0
@@ -150,7 +150,7 @@ def test_each_split_has_its_own_folder_and_experts(train, after_flow, split, cou
 
 
 def test_a_stage_whose_predecessor_is_missing_names_the_command(train, tmp_path, capsys):
-    for stage, before in zip(STAGES[1:-1], STAGES, strict=False):
+    for stage, before in (*zip(STAGES[1:5], STAGES, strict=False), ("detail", "fidelity")):
         assert train(stage, tmp_path) == 1
         assert f"run linearsr train {before} first" in capsys.readouterr().err
     assert train("fidelity", tmp_path) == 1

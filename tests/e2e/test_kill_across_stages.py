@@ -12,8 +12,8 @@ import pytest
 from all_stages import train_all
 from training_photos import write_shards
 
-STAGES = {"autoencoder": 6, "flow": 10, "experts": 4, "polish": 6, "sft": 6, "fidelity": 6}
-"""Steps of each, saved after every second and validated, but for the autoencoder and fidelity, after every fifth."""
+STAGES = {"autoencoder": 6, "flow": 10, "experts": 4, "polish": 6, "sft": 6, "fidelity": 6, "detail": 6}
+"""Steps of each, saved after every second and validated, but for the autoencoder, after every fifth."""
 KILLS = 10
 
 

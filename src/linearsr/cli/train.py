@@ -50,15 +50,17 @@ class Setup:
 
         return preset(self.preset).with_stages(self._adjusted)
 
-    def models(self) -> Models | None:
-        """The networks of the model to start from, if one is named."""
+    def models(self, *, faithful: bool = False) -> Models | None:
+        """The networks of the model to start from, if one is named; ``faithful`` prefers its decoder for fidelity."""
         if self.start_from is None:
             return None
         from linearsr.hub import find_model, load_model
         from linearsr.training.models import Models
 
         parts = load_model(find_model(self.start_from))
-        return Models(autoencoder=parts.autoencoder, experts=parts.experts)
+        if faithful and parts.faithful is not None:
+            parts.autoencoder.decoder = parts.faithful
+        return Models(autoencoder=parts.autoencoder, experts=parts.experts, tag_table=parts.tag_table)
 
     def execution(self) -> Execution:
         """How steps are computed on the device that is asked for."""
@@ -164,7 +166,8 @@ def stage_options(callback: Callback) -> Callable[..., Any]:
 def command() -> None:
     """Train a model, stage by stage; every stage resumes by itself.
 
-    autoencoder, flow, experts, polish, sft and fidelity follow each other in one --run folder; export writes the model.
+    autoencoder, flow, experts, polish, sft, fidelity and detail follow each other in one --run folder; export writes
+    the model.
     """
 
 
@@ -239,7 +242,17 @@ def fidelity_command(setup: Setup) -> None:
     from linearsr.training.recipe import train_fidelity
 
     with workspace(setup) as work:
-        train_fidelity(work, setup.models())
+        train_fidelity(work, setup.models(faithful=True))
+
+
+@command.command("detail")
+@stage_options
+def detail_command(setup: Setup) -> None:
+    """The decoder of fidelity, trained for the look of its pictures: the near end of upscale --fidelity."""
+    from linearsr.training.recipe import train_detail
+
+    with workspace(setup) as work:
+        train_detail(work, setup.models(faithful=True))
 
 
 @command.command("export")
@@ -258,6 +271,7 @@ def export_command(run: Path, output: Path, stage: str | None, name: str, compac
     if models.experts is None:
         raise InputError(f"stage {stage} of {run} has no experts", remedy="export experts, polish or sft")
     pipeline = SRPipeline(models.autoencoder, models.experts, faithful_decoder(run), name=name)
+    pipeline.tag_table = models.tag_table
     pipeline.save_pretrained(output, compact=compact)
     click.echo(f"wrote {output}", err=True)
 

@@ -150,11 +150,38 @@ def camera() -> Degradation:
     )
 
 
+def web() -> Degradation:
+    """Reduced first and compressed last, as pictures on the web are: blocks of JPEG as they meet the model."""
+    return Degradation(
+        name="web",
+        first=DegradationStage(
+            blur_probability=0.7,
+            sinc_probability=0.0,
+            kernel_sigma=(0.2, 2.4),
+            resize_probabilities=(0.0, 0.0, 1.0),
+            noise_probability=0.5,
+            gaussian_sigma=(0.5, 8.0),
+            poisson_scale=(0.05, 0.8),
+            grain_probability=0.1,
+            jpeg_probability=0.0,
+        ),
+        second=DegradationStage(
+            blur_probability=0.0,
+            resize_probabilities=(0.0, 0.0, 1.0),
+            noise_probability=0.4,
+            gaussian_sigma=(0.5, 8.0),
+            poisson_scale=(0.05, 0.8),
+            jpeg_quality=(30.0, 95.0),
+        ),
+        final_sinc_probability=0.3,
+    )
+
+
 def all_presets() -> tuple[Degradation, ...]:
     """Every preset, from mild to heavy."""
-    return camera(), light(), real_esrgan(), real_esrgan_heavy()
+    return camera(), light(), web(), real_esrgan(), real_esrgan_heavy()
 
 
 def training_mix() -> tuple[tuple[Degradation, float], ...]:
-    """Presets and their share of the pairs: half camera-like, the rest web-like and heavily degraded."""
-    return ((camera(), 0.5), (light(), 0.25), (real_esrgan(), 0.25))
+    """Presets and their share of the pairs: camera-like, web-like with more or less of JPEG, and heavily degraded."""
+    return ((camera(), 0.4), (light(), 0.1), (web(), 0.3), (real_esrgan(), 0.2))

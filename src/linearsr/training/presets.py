@@ -59,6 +59,8 @@ class Recipe:
     sft_share: float
     fidelity: StageConfig
     fidelity_loss: ImageLossWeights
+    detail: StageConfig
+    detail_loss: ImageLossWeights
     validation: ValidationPlan
     guidance_drop: float = 0.15
 
@@ -79,6 +81,7 @@ class Recipe:
             polish=change(self.polish),
             sft=change(self.sft),
             fidelity=change(self.fidelity),
+            detail=change(self.detail),
         )
 
 
@@ -91,6 +94,7 @@ def preset(name: PresetName) -> Recipe:
 def tiny() -> Recipe:
     """The recipe of the embedded model (docs/log.md)."""
     polish = StageConfig(name="polish", steps=2200, batch=4, lr_side=48, learning_rate=2e-4, clip_norm=0.5, seed=4)
+    polish_loss = ImageLossWeights(l1=3.0, lpips=0.2, grid=4.0, dists=0.3, dists_samples=1, adversarial=0.01)
     return Recipe(
         autoencoder_model=AutoencoderConfig(),
         transformer_model=TransformerConfig(),
@@ -109,13 +113,15 @@ def tiny() -> Recipe:
             name="expert", steps=120, batch=16, lr_side=64, learning_rate=3e-4, warmup=20, ema_decay=0.98, seed=3
         ),
         polish=polish,
-        polish_loss=ImageLossWeights(l1=3.0, lpips=0.2, grid=4.0, dists=0.3, dists_samples=1, adversarial=0.01),
+        polish_loss=polish_loss,
         sft=replace(polish, name="sft", steps=400, learning_rate=5e-5, seed=6),
         sft_share=0.25,
         fidelity=StageConfig(
-            name="fidelity", steps=1300, batch=4, lr_side=48, learning_rate=2e-4, clip_norm=0.5, seed=7
+            name="fidelity", steps=1400, batch=4, lr_side=48, learning_rate=2e-4, clip_norm=0.5, seed=7
         ),
         fidelity_loss=ImageLossWeights(l1=1.0),
+        detail=replace(polish, name="detail", steps=2000, batch=8, lr_side=32, seed=8),
+        detail_loss=polish_loss,
         validation=ValidationPlan(crops=16, lr_side=64, flow_every=35, expert_every=40, polish_every=200),
     )
 
@@ -138,6 +144,7 @@ def ci() -> Recipe:
         sft=replace(stage, name="sft", steps=10, batch=2, save_every=5, learning_rate=5e-5, seed=6),
         sft_share=0.5,
         fidelity=replace(stage, name="fidelity", steps=10, batch=2, save_every=5, learning_rate=2e-4, seed=7),
+        detail=replace(stage, name="detail", steps=10, batch=2, save_every=5, learning_rate=2e-4, seed=8),
         validation=ValidationPlan(crops=2, lr_side=16, flow_every=5, expert_every=5, polish_every=5),
     )
 

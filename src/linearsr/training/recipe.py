@@ -6,6 +6,7 @@
     RUN/polish                     train_polish
     RUN/sft                        train_sft             from the knee of RUN/polish
     RUN/fidelity                   train_fidelity        from the last finished one
+    RUN/detail                     train_detail          from RUN/fidelity
 
 A stage whose networks are in place is not trained again.
 """
@@ -32,8 +33,9 @@ from linearsr.models.transformer import LinearTransformer
 from linearsr.training.config import StageConfig
 from linearsr.training.loop import train
 from linearsr.training.models import Models, load_models
+from linearsr.training.objective import ImageLossWeights
 from linearsr.training.presets import ExpertsName, expert_split
-from linearsr.training.stages import AutoencoderStage, BaseStage, FidelityStage, FlowStage, PolishStage, Stage
+from linearsr.training.stages import AutoencoderStage, BaseStage, DecoderStage, FlowStage, PolishStage, Stage
 from linearsr.training.start import KNEE, LATEST, remembered_start
 from linearsr.training.validation import DEFAULT_STEPS, Measurement, Validation, at_every_t, load_snapshot
 from linearsr.training.workspace import Workspace
@@ -41,7 +43,7 @@ from linearsr.training.workspace import Workspace
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 TEXTURE_T = 0.5
 """The expert in charge of this t has the longest interval: it can serve all of t to start the flow from."""
-LAST_STAGES = ("sft", "polish", "experts")
+LAST_STAGES = ("detail", "sft", "polish", "experts")
 """Stages that leave a whole pipeline, the last first."""
 
 
@@ -65,18 +67,20 @@ def train_flow(work: Workspace, models: Models | None = None, *, folder: str = "
     if models is None:
         _refuse_untrained(work)
     models = (models or _finished(work, "autoencoder")).to(work.device)
-    transformer = _seeded(recipe.flow.seed, lambda: LinearTransformer(recipe.transformer_model)).to(work.device)
     if models.experts is not None:
         transformer = copy.deepcopy(models.experts.expert_at(TEXTURE_T))
+    else:
+        transformer = _seeded(recipe.flow.seed, lambda: LinearTransformer(recipe.transformer_model)).to(work.device)
     fixed = work.validation_set()
     measure = partial(fixed.measure, at_every_t(transformer), models.autoencoder, BOUNDARIES, watched=transformer)
     validation = Validation(every=recipe.validation.flow_every, measure=measure)
-    guidance = work.guidance(transformer.config.guidance)
+    guidance = work.guidance(transformer.config.guidance, models.tag_table)
     stage = FlowStage(recipe.flow, transformer, models.autoencoder, work.pairs(), TimestepDensity(), guidance)
     trained = _train(work, stage, folder, validation)
     transformer = LinearTransformer(transformer.config)
     transformer.load_state_dict(trained)
-    return _keep(work, folder, Models(autoencoder=models.autoencoder, transformer=transformer))
+    kept = Models(autoencoder=models.autoencoder, transformer=transformer, tag_table=models.tag_table)
+    return _keep(work, folder, kept)
 
 
 def experts_folder(split: ExpertsName, *, naive: bool) -> str:
@@ -105,7 +109,7 @@ def train_experts(
     if models is None:
         flow = _finished(work, "flow")
         experts = _copies_of_start(work, flow, expert_split(split), name, LATEST if naive else start)
-        models = Models(autoencoder=flow.autoencoder, experts=experts)
+        models = Models(autoencoder=flow.autoencoder, experts=experts, tag_table=flow.tag_table)
     elif (split, start, naive) != ("4-snr", KNEE, False):
         raise InputError("a model to start from brings its own experts", remedy="leave split, start and ablation out")
     models.to(work.device)
@@ -139,15 +143,14 @@ def train_sft(work: Workspace, models: Models | None = None, *, start: str = KNE
 
 def train_fidelity(work: Workspace, models: Models | None = None) -> Models:
     """Train a copy of the finished decoder for its distance to the photo alone."""
-    recipe = work.recipe
-    models = (models or finished_pipeline(work.run)).to(work.device)
-    assert models.experts is not None, "a pipeline always has experts"
-    decoder = copy.deepcopy(models.autoencoder.decoder)
-    loss = work.image_loss(recipe.fidelity_loss, recipe.fidelity.seed)
-    stage = FidelityStage(recipe.fidelity, models.autoencoder, models.experts, work.pairs(), loss)
-    decoder.load_state_dict(_train(work, stage, "fidelity"))
-    models.autoencoder.decoder = decoder
-    return _keep(work, "fidelity", Models(autoencoder=models.autoencoder))
+    models = models or finished_pipeline(work.run)
+    return _train_decoder(work, models, work.recipe.fidelity, work.recipe.fidelity_loss, "fidelity")
+
+
+def train_detail(work: Workspace, models: Models | None = None) -> Models:
+    """Train a copy of the fidelity decoder for the look of its images: less noise is mistaken for detail."""
+    models = models or _finished(work, "fidelity")
+    return _train_decoder(work, models, work.recipe.detail, work.recipe.detail_loss, "detail")
 
 
 def finished_pipeline(run: Path, stage: str | None = None) -> Models:
@@ -223,7 +226,7 @@ def _train_expert(
     full = partial(measure, experts, models.autoencoder, experts.config.boundaries, watched=expert)
     validation = Validation(every=work.recipe.validation.expert_every, measure=full)
     density = TimestepDensity(low=low, high=high)
-    guidance = work.guidance(expert.config.guidance)
+    guidance = work.guidance(expert.config.guidance, models.tag_table)
     stage = FlowStage(work.recipe.expert, expert, models.autoencoder, pairs, density, guidance)
     return _train(work, stage, folder, validation)
 
@@ -241,6 +244,22 @@ def _train_images(work: Workspace, models: Models, config: StageConfig, pairs: P
     assert whole.experts is not None, "a copy of what has experts"
     _load_polished(whole.autoencoder, whole.experts, trained)
     return _keep(work, name, whole)
+
+
+def _train_decoder(
+    work: Workspace, models: Models, config: StageConfig, weights: ImageLossWeights, name: str
+) -> Models:
+    """Train a copy of the decoder on latents sampled by the experts, which stay as they are."""
+    models.to(work.device)
+    autoencoder, experts = models.autoencoder, models.experts
+    assert experts is not None, "a pipeline always has experts"
+    decoder = copy.deepcopy(autoencoder.decoder)
+    stage = DecoderStage(config, autoencoder, experts, work.pairs(), work.image_loss(weights, config.seed))
+    measure = partial(work.validation_set().measure, experts, autoencoder, experts.config.boundaries)
+    validation = Validation(every=work.recipe.validation.polish_every, measure=measure)
+    decoder.load_state_dict(_train(work, stage, name, validation))
+    autoencoder.decoder = decoder
+    return _keep(work, name, models)
 
 
 def _load_polished(autoencoder: Autoencoder, experts: ExpertTransformer, weights: dict[str, Tensor]) -> None:

@@ -6,6 +6,7 @@
 4. expert        a copy of stage 3, trained with t inside its own SNR interval (the paper's MoE stage)
 5. polish        decoder and detail experts, judged by the decoded image of a sampled latent (the paper's SFT stage)
 6. fidelity      a copy of the decoder, judged by its distance to the photo alone: the far end of the fidelity knob
+7. detail        a copy of that one, judged by the look of its images again: the near end
 """
 
 from __future__ import annotations
@@ -181,7 +182,7 @@ class PolishStage:
         return flow_loss(self._experts.experts[index], latent, lr, TimestepDensity(low=low, high=high), draws)
 
 
-class FidelityStage:
+class DecoderStage:
     """The decoder alone on sampled latents, as it meets them in use; nothing flows back through the sampling."""
 
     STEPS = 4

@@ -12,13 +12,14 @@ def test_presets_differ_in_size_and_not_in_what_they_do():
     tiny, ci = preset("tiny"), preset("ci")
     assert ci.transformer_model.width < tiny.transformer_model.width
     assert (ci.polish_loss, ci.latent_mix) == (tiny.polish_loss, tiny.latent_mix)
-    seeds = {stage.seed for stage in (tiny.base, tiny.autoencoder, tiny.flow, tiny.expert, tiny.polish, tiny.sft)}
-    assert len(seeds) == 6
+    early = {stage.seed for stage in (tiny.base, tiny.autoencoder, tiny.flow, tiny.expert)}
+    late = {stage.seed for stage in (tiny.polish, tiny.sft, tiny.fidelity, tiny.detail)}
+    assert len(early | late) == 8
 
 
 def test_a_change_reaches_every_stage():
     recipe = preset("ci").with_stages(lambda stage: replace(stage, steps=3))
-    names = ("base", "autoencoder", "flow", "expert", "polish", "sft", "fidelity")
+    names = ("base", "autoencoder", "flow", "expert", "polish", "sft", "fidelity", "detail")
     assert {getattr(recipe, name).steps for name in names} == {3}
 
 
