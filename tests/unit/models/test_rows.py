@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 import torch
 from small_models import randn, seeded
@@ -67,6 +69,19 @@ def test_given_rows_stand_in_for_the_padding(sides):
     with torch.no_grad():
         parts = [stream.push(x[:, :, row : row + 1], last=row == high - 1) for row in range(low, high)]
         torch.testing.assert_close(join_rows(*parts), module(x)[:, :, low:high], rtol=0, atol=1e-12)
+
+
+def test_a_stream_holds_on_to_nothing_but_the_rows_it_needs():
+    def held():
+        storages = [value.untyped_storage() for value in gc.get_objects() if type(value) is torch.Tensor]
+        return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
+
+    before = held()
+    stream = row_stream(NETWORKS["3x3"]().requires_grad_(False))
+    weights = held() - before
+    for _ in range(3):
+        stream.push(torch.zeros(1, 4, 16, 6), last=False)
+    assert held() - before - weights == 2 * 4 * 6 * 4  # two rows of four channels and six columns, in float32
 
 
 def test_memory_format_survives():

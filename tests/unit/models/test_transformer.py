@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from small_models import TRANSFORMER, randn, seeded, small_transformer
@@ -104,3 +107,12 @@ def test_a_row_without_any_token_is_told_the_null_token():
 def test_unknown_guidance_is_refused():
     with pytest.raises(ValueError, match="not 'smell'"):
         TransformerConfig(guidance="smell")
+
+
+def test_a_model_that_will_be_loaded_is_built_without_symbolic_algebra():
+    code = (
+        "import sys, torch; from linearsr.models.transformer import LinearTransformer, TransformerConfig\n"
+        "with torch.device('meta'): LinearTransformer(TransformerConfig())\n"
+        "assert 'sympy' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
