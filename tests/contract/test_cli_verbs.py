@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 import time
@@ -9,7 +10,7 @@ import PIL.Image
 import pytest
 from recipes_folder import load_recipe
 
-from linearsr.cli.main import VERBS, run
+from linearsr.cli.main import SPINS, VERBS, main, run
 
 
 def test_help_lists_every_verb_without_importing_torch():
@@ -26,6 +27,17 @@ def test_help_answers_at_once():
     subprocess.run([sys.executable, "-m", "linearsr", "--help"], capture_output=True, check=True)
     # R26 asks for 0.5 s on a quiet machine; the bound here only catches an import of torch (seconds).
     assert time.perf_counter() - started < 2
+
+
+@pytest.mark.parametrize(("wish", "expected"), [(None, SPINS), ("5", "5")])
+def test_threads_sleep_soon_unless_the_user_says_otherwise(monkeypatch, wish, expected):
+    monkeypatch.setenv("GOMP_SPINCOUNT", "")
+    monkeypatch.delenv("GOMP_SPINCOUNT")
+    if wish is not None:
+        monkeypatch.setenv("GOMP_SPINCOUNT", wish)
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert os.environ["GOMP_SPINCOUNT"] == expected
 
 
 def test_version_is_printed(capsys):
