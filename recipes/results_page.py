@@ -106,22 +106,26 @@ def _verdicts(parts: Sequence[Values]) -> Iterator[str]:
 
 def _speed(folder: Path) -> Iterator[str]:
     upscale, peers, scaling = (_read(folder / f"{name}.json") for name in ("upscale", "peers", "scaling"))
+    readings = _read(folder / "readings.json") or {}
     if upscale or peers or scaling:
         yield "## Speed"
     if upscale:
         timings = [_timing(values) for values in upscale["timings"]]
         yield f"### One upscale, by its parts\n\n{render_upscale(timings, _machine(upscale)).rstrip()}"
+        yield from filter(None, [readings.get("upscale")])
         yield from _made_by(upscale)
     if peers:
         rows = [PeerTiming(**row) for row in peers["peers"]]
         table = render_peers(rows, peers["content"], _machine(peers))
         yield f"### Beside what you would use instead\n\n{table.rstrip()}"
+        yield from filter(None, [readings.get("peers")])
         yield from _made_by(peers)
     if scaling:
         points = [Point(**point) for point in scaling["points"]]
         yield f"### As images grow\n\n{render_scaling(points, _machine(scaling)).rstrip()}"
         if (folder / "scaling.svg").exists():
             yield f"![time and memory over tokens]({folder.name}/scaling.svg)"
+        yield from filter(None, [readings.get("scaling")])
         yield from _made_by(scaling)
 
 

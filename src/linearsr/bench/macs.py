@@ -7,6 +7,7 @@ also follows which module they belong to, and that fails on parameters seen in i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import prod
 from typing import Any
 
 import torch
@@ -23,8 +24,17 @@ def _attention_backward(grad: Any, query: Any, key: Any, value: Any, *_: object,
     return int(sdpa_backward_flop_count(*shapes))  # type: ignore[no-untyped-call]
 
 
+def _convolution_backward(grad: Any, x: Any, weight: Any, *options: Any, **__: object) -> int:
+    # Each gradient takes every product of the forward pass once more. torch's own count of the weights' gradient takes
+    # every convolution for a dense one, and a depth-wise one has as many times less as it has channels.
+    *_, transposed, _padding, _groups, (of_input, of_weight, _of_bias) = options
+    positions = (x if transposed else grad).shape[2:]
+    return int(2 * len(x) * prod(positions) * weight.numel() * (of_input + of_weight))
+
+
 _COUNTS: dict[Any, Callable[..., int]] = {
     **flop_registry,
+    torch.ops.aten.convolution_backward: _convolution_backward,
     # The CPU's fused attention is missing from torch's list.
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention,
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward,

@@ -30,17 +30,22 @@ from linearsr.memory import estimate_peak_memory
 from linearsr.models.autoencoder import LR_STRIDE, SCALE
 from linearsr.pipeline import SRPipeline
 from linearsr.request import UpscaleRequest
+from linearsr.tags.tagger import load_tagger, seen_by_tagger
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """One part of an upscale; ``macs`` are multiply-adds. A part ``within`` another is counted in that one too."""
+    """One part of an upscale; ``macs`` are multiply-adds.
+
+    A part ``within`` another is counted in that one too; one ``aside`` is not of this upscale, and not in its total.
+    """
 
     name: str
     seconds: float
     macs: int = 0
     parameters: int = 0
     within: bool = False
+    aside: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,14 +75,15 @@ def time_upscale(
     With ``cuda_graphs`` one evaluation is also timed as a CUDA graph; the pipeline must be on a GPU.
     """
     picture = Picture(color=np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8))
-    result, sampling_macs, macs = _count(pipeline, picture, steps)
+    request = pipeline.tagged(picture, UpscaleRequest(steps=steps))
+    result, sampling_macs, macs = _count(pipeline, picture, request)
     sampled: list[float] = []
     finished: list[float] = []
 
     def run() -> None:
         wait(pipeline.device)
         started = time.perf_counter()
-        _upscale(pipeline, picture, steps, lambda: sampled.append(_since(started, pipeline.device)))
+        _upscale(pipeline, picture, request, lambda: sampled.append(_since(started, pipeline.device)))
         finished.append(_since(started, pipeline.device))
 
     def run_all() -> None:
@@ -90,6 +96,7 @@ def time_upscale(
     file = encode(picture, png)
     parts = (
         Part(name="read PNG", seconds=median_seconds(lambda: decode(file), repeats=repeats, device=cpu)),
+        time_tagging(pipeline, picture, repeats=repeats),
         Part(
             name=f"sampling, {steps} NFE",
             seconds=sampling,
@@ -111,7 +118,7 @@ def time_upscale(
         steps=steps,
         repeats=repeats,
         parts=parts,
-        total=_total([part for part in parts if not part.within]),
+        total=_total([part for part in parts if not part.within and not part.aside]),
         work_memory=work_memory,
         process_memory=peak_memory(),
         estimated_memory=estimate_peak_memory(side, side),
@@ -127,12 +134,14 @@ def _total(parts: list[Part]) -> Part:
     )
 
 
-def _upscale(pipeline: SRPipeline, picture: Picture, steps: int, on_sampled: Callable[[], None]) -> Picture:
+def _upscale(
+    pipeline: SRPipeline, picture: Picture, request: UpscaleRequest, on_sampled: Callable[[], None]
+) -> Picture:
     def reached(step: int, t: float, latent: Tensor) -> None:
-        if step == steps - 1:
+        if step == request.steps - 1:
             on_sampled()
 
-    return pipeline.upscale(picture, UpscaleRequest(steps=steps), on_step_end=reached)
+    return pipeline.upscale(picture, request, on_step_end=reached)
 
 
 def _since(started: float, device: torch.device) -> float:
@@ -140,17 +149,33 @@ def _since(started: float, device: torch.device) -> float:
     return time.perf_counter() - started
 
 
-def _count(pipeline: SRPipeline, picture: Picture, steps: int) -> tuple[Picture, int, int]:
+def _count(pipeline: SRPipeline, picture: Picture, request: UpscaleRequest) -> tuple[Picture, int, int]:
     """The warm-up: return the result, the multiply-adds of sampling, and those of the whole."""
     counts: list[int] = []
     with MacCounter() as counter:
-        result = _upscale(pipeline, picture, steps, lambda: counts.append(counter.macs))
+        result = _upscale(pipeline, picture, request, lambda: counts.append(counter.macs))
     return result, counts[0], counter.macs
+
+
+def time_tagging(pipeline: SRPipeline, picture: Picture, *, repeats: int) -> Part:
+    """Time finding the tags of a picture, which is always on the CPU; aside for a model that takes none by itself."""
+    tagger = pipeline.tagger or load_tagger()
+
+    def work() -> object:
+        return tagger.tag(seen_by_tagger(picture))
+
+    return Part(
+        name="tagging",
+        macs=count_macs(work),
+        seconds=median_seconds(work, repeats=repeats, device=torch.device("cpu")),
+        parameters=tagger.parameters,
+        aside=pipeline.experts.transformer_config.guidance != "tags",
+    )
 
 
 @torch.inference_mode()
 def time_evaluation(pipeline: SRPipeline, *, side: int, repeats: int, cuda_graphs: bool = False) -> list[Part]:
-    """Time one velocity evaluation (NFE) for a ``side`` x ``side`` image, the E_conv in it, and its CUDA graph."""
+    """Time one velocity evaluation (NFE) for a ``side`` x ``side`` image, the two parts of it, and its CUDA graph."""
     device, expert = pipeline.device, pipeline.experts.expert_at(1.0)
     evaluation = Evaluation.on_noise(expert, _cells(side))
     works: dict[str, tuple[Callable[[], Tensor], nn.Module]] = {
@@ -167,11 +192,22 @@ def time_evaluation(pipeline: SRPipeline, *, side: int, repeats: int, cuda_graph
         )
         for name, (work, module) in works.items()
     ]
+    parts.append(_rest_of(*parts, name="its transformer"))
     if cuda_graphs:
         replay = as_cuda_graph(evaluation.whole, device)
         graphed = median_seconds(replay, repeats=repeats, device=device)
         parts.append(Part(name="one evaluation as a CUDA graph", seconds=graphed, macs=parts[0].macs, within=True))
     return parts
+
+
+def _rest_of(whole: Part, part: Part, *, name: str) -> Part:
+    return Part(
+        name=name,
+        seconds=max(0.0, whole.seconds - part.seconds),
+        macs=whole.macs - part.macs,
+        parameters=whole.parameters - part.parameters,
+        within=True,
+    )
 
 
 def _cells(side: int) -> int:
@@ -185,7 +221,8 @@ def _parameters(module: nn.Module) -> int:
 def render_upscale(timings: list[UpscaleTiming], machine: Machine) -> str:
     """Return one Markdown table per size, and how to read them."""
     notes = (
-        "One evaluation (NFE) is the forward of one expert with its E_conv. Decoding includes the colour fix. "
+        "One evaluation (NFE) is the forward of one expert; its transformer is what E_conv leaves of that. Decoding "
+        "includes the colour fix. Tagging is on the CPU; a model that was not trained with tags goes without. "
         f"Medians of {timings[0].repeats} runs on noise. {machine.sentence()}"
     )
     return paragraphs(*(_section(timing, machine) for timing in timings), notes)
@@ -206,11 +243,11 @@ def _section(timing: UpscaleTiming, machine: Machine) -> str:
 def _row(part: Part, total: float, peak_macs: float) -> tuple[str, ...]:
     floor = part.macs / peak_macs
     return (
-        f"of which {part.name}" if part.within else part.name,
+        f"of which {part.name}" if part.within else f"not in it: {part.name}" if part.aside else part.name,
         seconds(part.seconds),
-        share(part.seconds, total),
+        "-" if part.aside else share(part.seconds, total),
         count(part.parameters or None),
         count(part.macs or None),
         seconds(floor) if part.macs else "-",
-        share(floor, part.seconds) if part.macs else "-",
+        share(floor, part.seconds) if part.macs and part.seconds else "-",
     )

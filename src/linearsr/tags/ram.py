@@ -26,6 +26,7 @@ class RamTagger:
 
     def __init__(self, network: Ram, tags: list[str], thresholds: Tensor) -> None:
         self._network, self._tags, self._thresholds = network.eval(), tags, thresholds
+        self.parameters = sum(weight.numel() for weight in network.parameters())
 
     @torch.inference_mode()
     def tag(self, image: Tensor) -> tuple[Tag, ...]:

@@ -29,6 +29,11 @@ class Tag(NamedTuple):
 class Tagger(Protocol):
     """What finds tags."""
 
+    @property
+    def parameters(self) -> int:
+        """How many weights it has."""
+        ...
+
     def tag(self, image: Tensor) -> tuple[Tag, ...]:
         """Return the tags of (1, 3, H, W) RGB in [0, 1], the surest first; none is an answer, too."""
         ...
@@ -36,6 +41,8 @@ class Tagger(Protocol):
 
 class NoTagger:
     """Finds nothing."""
+
+    parameters = 0
 
     def tag(self, image: Tensor) -> tuple[Tag, ...]:
         """No tags."""
@@ -47,6 +54,7 @@ class EmbeddedTagger:
 
     def __init__(self, network: EfficientNetLite0, vocabulary: Vocabulary) -> None:
         self._network, self._vocabulary = network.eval(), vocabulary
+        self.parameters = sum(weight.numel() for weight in network.parameters())
 
     @torch.inference_mode()
     def tag(self, image: Tensor) -> tuple[Tag, ...]:

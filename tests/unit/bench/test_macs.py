@@ -29,6 +29,21 @@ def test_a_backward_pass_costs_twice_the_forward():
     assert count_macs(lambda: linear(x).sum().backward()) == 3 * 5 * 12 * 20
 
 
+@pytest.mark.parametrize("groups", [1, 2, 8])
+@pytest.mark.parametrize("transposed", [False, True])
+def test_the_backward_pass_of_a_convolution_is_counted_by_its_groups(groups, transposed):
+    layer = nn.ConvTranspose2d if transposed else nn.Conv2d
+    conv = layer(8, 16, 3, stride=2, padding=1, groups=groups)
+    x = torch.randn(2, 8, 10, 6)
+    positions = 10 * 6 if transposed else 5 * 3
+    forward = 2 * positions * (8 // groups) * 16 * 9
+    assert count_macs(lambda: conv(x)) == forward
+    # The weights' gradient alone, and with that of the input.
+    assert count_macs(lambda: conv(x).sum().backward()) == 2 * forward
+    x.requires_grad_()
+    assert count_macs(lambda: conv(x).sum().backward()) == 3 * forward
+
+
 def test_the_backward_pass_of_attention_is_counted():
     q = torch.randn(1, 2, 50, 8, requires_grad=True)
     product = 2 * 50 * 50 * 8

@@ -4,6 +4,7 @@ from small_models import small_autoencoder, small_transformer
 from toy_training import ToyStage, stage_config
 
 from linearsr.bench import train
+from linearsr.bench.macs import count_macs
 from linearsr.bench.train import TrainTiming, flow_stage, render_training, time_training
 
 
@@ -31,6 +32,17 @@ def test_the_multiply_adds_are_those_of_one_step_forward_and_backward():
     forward = 8 * 4 * 4
     # Two passes through the map and the helper, less the gradient of inputs that need none.
     assert forward < time_training(stage).macs < 20 * forward
+
+
+def test_a_step_of_the_flow_stage_costs_what_its_layers_say():
+    stage = flow_stage(stage_config(steps=1, batch=2, lr_side=16), small_transformer(), small_autoencoder())
+    transformer = small_transformer()
+    z, t, lr = torch.zeros(2, 4, 2, 2), torch.ones(2), torch.zeros(2, 3, 16, 16)
+    forward = count_macs(lambda: transformer(z, t, lr))
+    with torch.no_grad():
+        encoded = count_macs(lambda: stage.loss(0)) - forward
+    # The backward pass is twice the forward one, less the gradient of inputs that need none; targets have none at all.
+    assert 2.5 * forward < time_training(stage).macs - encoded <= 3 * forward
 
 
 def test_the_table_shows_throughput_and_the_share_of_the_peak(machine):

@@ -99,11 +99,14 @@ def test_timings_are_those_of_the_benchmarks(folder):
     points = [Point(attention="linear", side=side, tokens=side, seconds=float(side)) for side in (512, 1024)]
     write_bench(folder, "scaling", points=points)
     (folder / "scaling.svg").touch()
+    write(folder / "readings.json", {"upscale": "Decoding is most.", "scaling": "It is linear."})
     page = RECIPE.render(folder)
     assert "64x64 -> 256x256, 64 tokens, 4 steps, cpu float32" in page
     assert "| bicubic |" in page
     assert "linear, up to 1024 px: time ~ N^1.00" in page
     assert "![time and memory over tokens]" in page
+    assert "\n\nDecoding is most.\n\n```text\nlinearsr bench upscale" in page
+    assert "\n\nIt is linear.\n\n```text\nlinearsr bench scaling" in page
     assert page.count("```text\nlinearsr bench ") == 3
     assert asdict(MACHINE)["processor"] in page
 
