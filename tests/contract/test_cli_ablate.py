@@ -83,6 +83,12 @@ def test_a_run_goes_on_with_its_own_budget_only(ablate, capsys):
     assert "another budget" in capsys.readouterr().err
 
 
+def test_esgf_takes_a_step_in_place_of_the_knee(ablate, desk):
+    assert ablate("esgf", "--quiet", "--metrics", "psnr", "--from", "8", "--work", "by-hand", "--report", "hand") == 0
+    names = [variant["name"] for variant in json.loads((desk / "hand/esgf.json").read_text())["variants"]]
+    assert names == ["from step 8", "from the latest step", "no expert stage"]
+
+
 def test_photos_can_be_degraded_for_every_step(ablate, desk):
     assert ablate("attention", "--quiet", "--live", "--work", "live") == 0
     assert not list((desk / "live/run").glob("pool*"))

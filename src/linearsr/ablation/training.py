@@ -1,7 +1,7 @@
 """Ablations of the training: short runs of equal budget from one common start, through the stages of the recipe.
 
     RUN/flow            one transformer from random weights, for the autoencoder of a finished model: the common start
-    RUN/experts...      from its knee (esgf, experts), and from its latest step (esgf)
+    RUN/experts...      from its knee (esgf, experts), from its latest step, and from one chosen by hand (esgf)
     RUN/flow-softmax    the same as RUN/flow with softmax attention (attention)
 
 Every variant of an ablation sees as many training pairs, with the same seeds; those of several experts share them. All
@@ -104,17 +104,19 @@ class Trial:
         assert models.transformer is not None, "flow leaves a transformer"
         return softmax_twin(models.transformer) if softmax else models.transformer
 
-    def experts(self, split: ExpertsName, *, latest: bool = False) -> Models:
-        """Train experts for ``split`` from the knee of the common start, or from its latest step."""
+    def experts(self, split: ExpertsName, *, start: str = KNEE) -> Models:
+        """Train experts for ``split`` from the knee of the common start, its latest step, or a validated one."""
         self.flow()
         expert = replace(self.work.recipe.expert, steps=self.budget.steps // expert_split(split).count)
         work = replace(self.work, recipe=replace(self.work.recipe, expert=expert))
-        return train_experts(work, split=split, naive=latest)
+        if start in (KNEE, LATEST):
+            return train_experts(work, split=split, naive=start == LATEST)
+        return train_experts(work, split=split, start=start, folder=f"experts-from-{start}")
 
-    def untrained(self) -> Models:
-        """Experts by SNR that are still copies of the knee."""
+    def untrained(self, start: str = KNEE) -> Models:
+        """Experts by SNR that are still copies of the common start, at its knee or another step."""
         self.flow()
-        weights = load_snapshot(self.work.run / "flow", choose_start(self.work.run / "flow", KNEE).step)
+        weights = load_snapshot(self.work.run / "flow", choose_start(self.work.run / "flow", start).step)
         experts = ExpertTransformer(expert_split("4-snr"), self.work.recipe.transformer_model)
         for expert in experts.experts:
             expert.load_state_dict(weights)
@@ -127,28 +129,35 @@ class Trial:
         return Subject(pipeline=pipeline, note=note)
 
 
-def ablate_esgf(trial: Trial) -> Ablation:
-    """Experts from the knee, beside experts from the latest step, and no expert stage at all."""
-    steps = f"{trial.budget.start} + {trial.budget.steps} steps"
+def ablate_esgf(trial: Trial, step: int | None = None) -> Ablation:
+    """Experts from the knee, beside experts from the latest step, and no expert stage at all.
+
+    ``step`` takes the place of the knee, where there is none yet or one chosen by eye is to be tried.
+    """
+    early = KNEE if step is None else str(step)
+    name = "from the knee" if step is None else f"from step {step}"
 
     def from_step(wanted: str) -> Subject:
         trial.flow()
         flow = trial.work.run / "flow"
         knee, chosen = choose_start(flow, KNEE), choose_start(flow, wanted)
-        # Where there is no knee yet, both are the same run, which is not trained twice.
-        models = trial.experts("4-snr", latest=chosen.step != knee.step)
-        reason = knee.reason if wanted == KNEE else "the latest step"
-        return trial.subject(models, f"from step {chosen.step}, {reason}")
+        # Where there is no knee yet, knee and latest step are the same run, which is not trained twice.
+        models = trial.experts("4-snr", start=KNEE if chosen.step == knee.step else wanted)
+        reasons = {KNEE: knee.reason, LATEST: "the latest step"}
+        return trial.subject(models, f"from step {chosen.step}, {reasons.get(wanted, 'chosen by hand')}")
+
+    def budget(start: int) -> str:
+        return f"{start} + {trial.budget.steps} steps"
 
     return Ablation(
         kind="esgf",
         question="Does it matter to start the experts from the knee?",
         variants=[
-            Variant(name="from the knee", budget=steps, prepare=partial(from_step, KNEE)),
-            Variant(name="from the latest step", budget=steps, prepare=partial(from_step, LATEST)),
-            _no_expert_stage(trial),
+            Variant(name=name, budget=budget(step or trial.budget.start), prepare=partial(from_step, early)),
+            Variant(name="from the latest step", budget=budget(trial.budget.start), prepare=partial(from_step, LATEST)),
+            _no_expert_stage(trial, early),
         ],
-        baseline="from the knee",
+        baseline=name,
     )
 
 
@@ -188,9 +197,9 @@ def ablate_attention(trial: Trial) -> Ablation:
     )
 
 
-def _no_expert_stage(trial: Trial) -> Variant:
-    budget = f"{trial.budget.start} steps"
-    return Variant(name="no expert stage", budget=budget, prepare=lambda: trial.subject(trial.untrained()))
+def _no_expert_stage(trial: Trial, start: str = KNEE) -> Variant:
+    budget = f"{trial.budget.start if start == KNEE else start} steps"
+    return Variant(name="no expert stage", budget=budget, prepare=lambda: trial.subject(trial.untrained(start)))
 
 
 def _alone(transformer: LinearTransformer) -> ExpertTransformer:

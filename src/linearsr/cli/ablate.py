@@ -165,11 +165,12 @@ def decoder_command(runtime: Runtime, pairs: Pairs, report: Report) -> None:
 @command.command("esgf")
 @training_options
 @pairs_options
-def esgf_command(runtime: Runtime, pairs: Pairs, report: Report, training: Training) -> None:
+@click.option("--from", "step", type=click.IntRange(min=1), help="A validated step of the start, in place of its knee.")
+def esgf_command(runtime: Runtime, pairs: Pairs, report: Report, training: Training, step: int | None) -> None:
     """Experts from the knee of the stage before, from its latest step, or none."""
     from linearsr.ablation.training import ablate_esgf
 
-    _train("esgf", ablate_esgf, runtime, pairs, report, training)
+    _train("esgf", lambda trial: ablate_esgf(trial, step), runtime, pairs, report, training)
 
 
 @command.command("experts")

@@ -17,7 +17,7 @@ from linearsr.ablation.training import (
     ablate_esgf,
     ablate_experts,
 )
-from linearsr.errors import ConfigError, DataError
+from linearsr.errors import ConfigError, DataError, InputError
 from linearsr.models.softmax_twin import SoftmaxAttention
 from linearsr.training.presets import ci
 from linearsr.training.validation import load_snapshot
@@ -100,6 +100,25 @@ def test_without_a_knee_the_latest_step_is_the_same_run(trial, run):
     assert "from step 20, the last validated step: no knee yet" in knee.note
     assert latest.note == "from step 20, the latest step"
     assert not (run / "experts-naive").exists()
+
+
+def test_a_step_chosen_by_hand_takes_the_place_of_the_knee(trial, run):
+    ablation = ablate_esgf(trial, 8)
+    assert [variant.name for variant in ablation.variants] == ["from step 8", "from the latest step", "no expert stage"]
+    assert [variant.budget for variant in ablation.variants] == ["8 + 4 steps", "20 + 4 steps", "8 steps"]
+    assert ablation.baseline == "from step 8"
+    chosen, latest, start = (variant.prepare() for variant in ablation.variants)
+    assert chosen.note == "from step 8, chosen by hand"
+    assert latest.note == "from step 20, the latest step"
+    assert json.loads((run / "experts-from-8/start.json").read_text())["step"] == 8
+    weights = load_snapshot(run / "flow", 8)
+    assert torch.equal(start.pipeline.experts.expert_at(0.5).patch_in.weight, weights["patch_in.weight"])
+    assert len({subject.fingerprint(0) for subject in (chosen, latest, start)}) == 3
+
+
+def test_a_step_that_was_not_validated_is_refused(trial):
+    with pytest.raises(InputError, match="no validated step 21"):
+        ablate_esgf(trial, 21).variants[0].prepare()
 
 
 def test_both_attentions_start_equal_and_learn_the_same_pairs(trial):
