@@ -40,8 +40,19 @@ def model(tmp_path_factory):
     """Folder of a small model with random weights and a fidelity knob."""
     folder = tmp_path_factory.mktemp("model")
     pipeline = small_pipeline()
-    pipeline.faithful = small_autoencoder(1).decoder
+    pipeline.knob.faithful = small_autoencoder(1).decoder
     pipeline.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def gemma(tmp_path_factory):
+    """Folder of a Gemma-2 with random weights and a tokenizer of its own."""
+    pytest.importorskip("transformers")
+    from small_gemma import write_small_gemma
+
+    folder = tmp_path_factory.mktemp("gemma")
+    write_small_gemma(folder)
     return folder
 
 

@@ -1,7 +1,8 @@
 """Models on disk: a folder with ``model_index.json`` and safetensors files, each with its SHA-256.
 
     model_index.json   format version, name, configurations, and per weight file: SHA-256 and storage
-    *.safetensors      weights (packing.py); experts in one file or several (expert_files.py)
+    *.safetensors      weights (packing.py); experts in one file or several (expert_files.py); tokens of tags, if the
+                       model has its own (tags/table.py)
 
 Nothing here ever unpickles.
 """
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from linearsr.catalog import EMBEDDED, embedded_folder
+from linearsr.catalog import INDEX_NAME as INDEX_NAME
 from linearsr.dc_ae import build_autoencoder
 from linearsr.errors import InputError, ModelError
 from linearsr.expert_files import Layout, Residency, load_experts, write_experts
@@ -22,8 +24,9 @@ from linearsr.imaging.atomic import write_atomically
 from linearsr.models.autoencoder import Autoencoder, Decoder
 from linearsr.models.experts import ExpertTransformer
 from linearsr.packing import Storage, read_packed, write_packed
+from linearsr.tags.table import TagTable
 
-INDEX_NAME = "model_index.json"
+TAGS = "tags"
 FORMAT_VERSION = 1
 EXACT: dict[str, Storage] = {"autoencoder": "float32", "experts": "float32", "faithful": "float32"}
 COMPACT: dict[str, Storage] = {"autoencoder": "bfloat16", "experts": "int8", "faithful": "int8"}
@@ -32,12 +35,16 @@ COMPACT: dict[str, Storage] = {"autoencoder": "bfloat16", "experts": "int8", "fa
 
 @dataclass(frozen=True, kw_only=True)
 class ModelParts:
-    """The networks of one model, in float32; ``faithful`` is the decoder at the far end of the fidelity knob."""
+    """The networks of one model, in float32; ``faithful`` is the decoder at the far end of the fidelity knob.
+
+    ``tag_table`` has the tokens of tags, for a model that takes those of a large text encoder.
+    """
 
     name: str
     autoencoder: Autoencoder
     experts: ExpertTransformer
     faithful: Decoder | None = None
+    tag_table: TagTable | None = None
 
 
 def find_model(model: str | Path) -> Path:
@@ -78,7 +85,13 @@ def load_model(folder: Path, *, experts: Residency = "resident") -> ModelParts:
                 module.load_state_dict(read_packed(folder / f"{file}.safetensors", index["files"][file]["sha256"]))
                 module.eval()
         loaded = load_experts(folder, index, experts)
-        return ModelParts(name=str(index["name"]), autoencoder=autoencoder, experts=loaded, faithful=faithful)
+        return ModelParts(
+            name=str(index["name"]),
+            autoencoder=autoencoder,
+            experts=loaded,
+            faithful=faithful,
+            tag_table=_read_table(folder, index["files"]),
+        )
     except KeyError as error:
         raise ModelError(f"{folder / INDEX_NAME} lacks {error}", remedy="download the model again") from error
     except (AttributeError, TypeError, ValueError, RuntimeError) as error:
@@ -92,6 +105,8 @@ def save_model(parts: ModelParts, folder: Path, *, storage: dict[str, Storage], 
         if module is not None:
             files[name] = write_packed(folder / f"{name}.safetensors", module.state_dict(), storage[name])
             files[name]["parameters"] = sum(parameter.numel() for parameter in module.parameters())
+    if parts.tag_table is not None:
+        files[TAGS] = write_packed(folder / f"{TAGS}.safetensors", parts.tag_table.states, "float32")
     entries, expert_files = write_experts(parts.experts, folder, storage["experts"], layout)
     index = {
         "format": "linearsr",
@@ -104,6 +119,12 @@ def save_model(parts: ModelParts, folder: Path, *, storage: dict[str, Storage], 
         "expert_files": expert_files,
     }
     write_atomically(folder / INDEX_NAME, (json.dumps(index, indent=2) + "\n").encode(), overwrite=True)
+
+
+def _read_table(folder: Path, files: dict[str, Any]) -> TagTable | None:
+    if TAGS not in files:
+        return None
+    return TagTable(states=read_packed(folder / f"{TAGS}.safetensors", files[TAGS]["sha256"]))
 
 
 def _read_index(folder: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ and the index itself cannot change either.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,10 @@ def is_hub_id(model: str) -> bool:
     return _HUB_ID.fullmatch(model) is not None
 
 
-def download(model: str) -> Path:
+def download(model: str, files: Sequence[str] = FILES) -> Path:
     """Return the folder of "owner/name" or "owner/name@revision", a branch, tag or commit, fetched unless it is here.
+
+    ``files`` are patterns of what is fetched.
 
     Raises:
         ModelError: if the hub package is missing, or the model cannot be fetched.
@@ -32,7 +35,7 @@ def download(model: str) -> Path:
     name, revision = _parts(model)
     hub = _client(name)
     try:
-        return Path(hub.snapshot_download(name, revision=revision, allow_patterns=FILES))
+        return Path(hub.snapshot_download(name, revision=revision, allow_patterns=list(files)))
     except Exception as error:  # the hub client has no common base of its own for network and repository errors
         raise ModelError(
             f"cannot fetch {model}: {error}", remedy="check the name, the revision and the connection"

@@ -2,12 +2,17 @@
 
 The decoder dominates: its activations are proportional to the LR pixels it holds at once, a whole small image or one
 strip, plus the rows that features wait for the deeper path. The LR image, its tokens and the latent come on top. The
-constants fit measured peaks of float32 on a CPU (docs/decisions/0008-strips.md); ``linearsr bench`` prints both.
+constants fit measured peaks of the embedded model, float32 on a CPU (docs/decisions/0008-strips.md); ``linearsr bench``
+prints both. Of decoders of another geometry, a DC-AE above all, nothing is known beforehand.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
+
+from linearsr.catalog import DEFAULT_MODEL, EMBEDDED, INDEX_NAME, embedded_folder
 
 CELL = 8
 """LR pixels along a side of a latent cell."""
@@ -62,8 +67,26 @@ def plan_strips(width: int, height: int, tile: int | None, *, accelerator: bool 
     return StripPlan(decoder_rows=decoder_rows, transformer_rows=transformer_rows)
 
 
+def is_measured(model: str) -> bool:
+    """Tell whether the estimate holds for a model: an embedded one, or a folder with a decoder of the same geometry.
+
+    Nothing is fetched: of a model on the hub it is not known.
+    """
+    if model in EMBEDDED:
+        return True
+    folders = Path(model), embedded_folder(DEFAULT_MODEL)
+    try:
+        own, measured = (json.loads((folder / INDEX_NAME).read_text(encoding="utf-8")) for folder in folders)
+        return bool(own["autoencoder"] == measured["autoencoder"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
+
+
 def estimate_peak_memory(width: int, height: int, *, tile: int | None = None) -> int:
-    """Return the bytes of main memory that upscaling a ``width`` x ``height`` image is expected to take at its peak."""
+    """Return the bytes of main memory that upscaling a ``width`` x ``height`` image is expected to take at its peak.
+
+    It holds for models that :func:`is_measured` tells.
+    """
     plan = plan_strips(width, height, tile)
     across, down = -(-width // CELL) * CELL, -(-height // CELL) * CELL
     if plan.decoder_rows >= down:

@@ -30,12 +30,15 @@ from linearsr.imaging.strips import Strips
 from linearsr.memory import AUTO_TILE
 from linearsr.models.autoencoder import SCALE, Autoencoder, Decoder
 from linearsr.models.experts import ExpertTransformer
-from linearsr.models.fidelity import DEFAULT, blend
+from linearsr.models.fidelity import FidelityKnob
 from linearsr.models.peers import Alone, Peers
 from linearsr.request import UpscaleRequest
 from linearsr.streaming import LRImage, Upscaling
+from linearsr.tags.encoder import WordEncoder
 from linearsr.tags.guide import choose_tags, guide
+from linearsr.tags.table import TagTable
 from linearsr.tags.tagger import Tagger
+from linearsr.tags.text import PACKAGE_WORDS
 from linearsr.tags.words import parse_tags
 
 if TYPE_CHECKING:
@@ -71,14 +74,17 @@ class SRPipeline:
     ) -> None:
         self.autoencoder = autoencoder.eval()
         self.experts = experts.eval()
-        self.faithful = None if faithful is None else faithful.eval()
+        self.knob = FidelityKnob(autoencoder.decoder, None if faithful is None else faithful.eval())
         self.name = name
         self.tagger: Tagger | None = None
         """What finds tags, by default the tagger inside the package."""
+        self.tag_table: TagTable | None = None
+        """The model's own tokens of tags, for one trained with another text encoder than the package's."""
+        self.text_encoder: WordEncoder | None = None
+        """What turns words into guidance tokens, by default the model's table of tags, or the package's words."""
         self.device = torch.device("cpu")
         self.dtype = torch.float32
         self._tile: int | None = None
-        self._blended: tuple[float, Decoder] | None = None
 
     @classmethod
     def from_pretrained(
@@ -99,6 +105,7 @@ class SRPipeline:
         target = choose_device(device)
         parts = load_model(find_model(model), experts=experts)
         pipeline = cls(parts.autoencoder, parts.experts, parts.faithful, name=parts.name)
+        pipeline.tag_table = parts.tag_table
         return pipeline.to(target, choose_precision(precision, target))
 
     def save_pretrained(self, folder: str | Path, *, compact: bool = False, layout: Layout = "together") -> None:
@@ -107,7 +114,14 @@ class SRPipeline:
         By default nothing is rounded; ``compact`` stores the autoencoder as bfloat16 and the experts as int8, a quarter
         of the size (docs/decisions/0003-tiny.md). ``layout`` is one file for all experts, one each, or differences.
         """
-        parts = ModelParts(name=self.name, autoencoder=self.autoencoder, experts=self.experts, faithful=self.faithful)
+        faithful = self.knob.faithful
+        parts = ModelParts(
+            name=self.name,
+            autoencoder=self.autoencoder,
+            experts=self.experts,
+            faithful=faithful,
+            tag_table=self.tag_table,
+        )
         save_model(parts, Path(folder), storage=COMPACT if compact else EXACT, layout=layout)
 
     def push_to_hub(self, model: str, *, private: bool = False, compact: bool = False) -> str:
@@ -123,8 +137,8 @@ class SRPipeline:
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> SRPipeline:
         """Move to a device and, if given, a precision. Returns the pipeline itself."""
         self.device, self.dtype = torch.device(device), dtype or self.dtype
-        self._blended = None
-        for module in (self.autoencoder, self.experts, self.faithful):
+        self.knob.forget()
+        for module in (self.autoencoder, self.experts, self.knob.faithful):
             if module is not None:
                 module.to(self.device, self.dtype)
                 module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -138,18 +152,16 @@ class SRPipeline:
         Raises:
             InputError: if the model has none but that of 0.
         """
-        if fidelity is None:
-            fidelity = DEFAULT if self.faithful is not None else 0.0
-        if fidelity == 0:
-            return self.autoencoder.decoder
-        if self.faithful is None:
-            raise InputError(
-                f"the model {self.name} has no decoder for a fidelity of {fidelity}",
-                remedy="leave fidelity at 0, or train one with linearsr train fidelity",
-            )
-        if self._blended is None or self._blended[0] != fidelity:
-            self._blended = fidelity, blend(self.autoencoder.decoder, self.faithful, fidelity)
-        return self._blended[1]
+        try:
+            return self.knob.at(fidelity)
+        except ValueError as error:
+            remedy = "leave fidelity at 0, or train one with linearsr train fidelity"
+            raise InputError(f"the model {self.name} has {error}", remedy=remedy) from error
+
+    @property
+    def words(self) -> WordEncoder:
+        """What turns words into guidance tokens for this model."""
+        return self.text_encoder or self.tag_table or PACKAGE_WORDS
 
     def enable_tiling(self, tile: int | None = AUTO_TILE) -> None:
         """Work in strips of ``tile`` x ``tile`` LR pixels: 0 never cuts, None goes by size. The result is the same."""
@@ -163,6 +175,7 @@ class SRPipeline:
         num_inference_steps: int = 4,
         fidelity: float | None = None,
         tags: str | Sequence[str] = "auto",
+        caption: str | None = None,
         negative_tags: Sequence[str] = (),
         guidance_scale: float = 1.0,
         generator: torch.Generator | None = None,
@@ -177,6 +190,7 @@ class SRPipeline:
             num_inference_steps: sampling steps (NFE); 4 gives each expert one.
             fidelity: from 0, the most detail, to 1, the closest to the photo; None is the model's own.
             tags: "none", words, or "auto": each photo's own, for a model trained with tags.
+            caption: free text in the place of tags, for a model with a text encoder.
             negative_tags: what the images are not to look like; needs a ``guidance_scale`` above 1.
             guidance_scale: how far to follow the tags; above 1 it costs twice the evaluations.
             generator: source of the noise. Without one every image gets seed 0, whatever its company.
@@ -190,6 +204,7 @@ class SRPipeline:
             steps=num_inference_steps,
             fidelity=fidelity,
             tags=parse_tags(tags) if isinstance(tags, str) else tuple(tags),
+            caption=caption,
             negative_tags=tuple(negative_tags),
             guidance_scale=guidance_scale,
             tile=self._tile,
@@ -259,7 +274,8 @@ class SRPipeline:
 
         decoder = self.decoder(request.fidelity)
         tags = choose_tags(picture, request, self.experts.transformer_config, self.tagger)
-        guidance = guide(tags, request.negative_tags, self.experts.transformer_config)
+        config = self.experts.transformer_config
+        guidance = guide(tags, request.negative_tags, config, self.words, request.caption)
         upscaling = Upscaling(decoder, self.experts, LRImage(picture.color, self.device), request, peers, guidance)
 
         def native_rows() -> Iterator[Tensor]:

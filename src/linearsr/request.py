@@ -15,6 +15,8 @@ Solver = Literal["euler", "heun"]
 AlphaMode = Literal["keep", "drop"]
 Depth = Literal["auto", "8", "16"]
 MetadataMode = Literal["keep", "icc-only", "strip"]
+MAX_CAPTION = 2000
+"""Characters: more than any text encoder here reads."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +25,7 @@ class UpscaleRequest:
 
     The model enlarges by 4; any other ``scale``, ``width``, ``height`` or ``max_side`` is reached from there with a
     Lanczos filter. ``fidelity`` goes from 0, the most detail, to 1, the closest to the photo; None is the model's own.
+    A ``caption`` is free text in the place of tags, and needs a text encoder.
     ``tile`` is in LR pixels: None decides by size, 0 never tiles. Every image draws its noise from its own generator
     seeded with ``seed``, so neither order nor company changes it.
     """
@@ -35,6 +38,7 @@ class UpscaleRequest:
     solver: Solver = "euler"
     fidelity: float | None = None
     tags: TagChoice = "auto"
+    caption: str | None = None
     negative_tags: tuple[str, ...] = ()
     guidance_scale: float = 1.0
     seed: int = 0
@@ -73,12 +77,14 @@ class UpscaleRequest:
     def _check_tags(self) -> None:
         if isinstance(self.tags, str) and self.tags not in get_args(TagSource):
             raise ConfigError(f"tags {self.tags!r} are unknown", remedy='use "auto", "none" or a list of words')
+        if self.caption is not None:
+            self._check_caption(self.caption)
         wanted, negative = self.chosen_tags, clean_tags(self.negative_tags)
         if negative and self.guidance_scale == 1:
             raise ConfigError(
                 "negative tags do nothing at a guidance scale of 1", remedy="raise guidance_scale, for example to 2"
             )
-        if self.guidance_scale > 1 and self.tags == "none" and not negative:
+        if self.guidance_scale > 1 and self.tags == "none" and not negative and self.caption is None:
             raise ConfigError(
                 f"a guidance scale of {self.guidance_scale} has no tags to follow", remedy="give tags, or leave it out"
             )
@@ -86,6 +92,14 @@ class UpscaleRequest:
             raise ConfigError(
                 f"tags both wanted and not: {', '.join(sorted(set(wanted) & set(negative)))}", remedy="choose a side"
             )
+
+    def _check_caption(self, caption: str) -> None:
+        if not 0 < len(caption.strip()) <= MAX_CAPTION:
+            raise ConfigError(
+                f"a caption has 1 to {MAX_CAPTION} characters, not {len(caption.strip())}", remedy="say what is seen"
+            )
+        if self.chosen_tags:
+            raise ConfigError("a caption takes the place of tags", remedy="pass one of them")
 
     @property
     def chosen_tags(self) -> tuple[str, ...]:

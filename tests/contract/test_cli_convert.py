@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 pytest.importorskip("diffusers")
 
@@ -13,6 +13,7 @@ from sana_weights import SMALL, diffusers_sana
 from small_dc_ae import SMALL_F32C4
 
 from linearsr.cli.main import run
+from linearsr.tags.vocabulary import load_vocabulary
 
 
 @pytest.fixture
@@ -57,3 +58,28 @@ def test_a_missing_checkpoint_is_named_and_nothing_written(files, capsys):
     assert run(["convert", *arguments]) == 1
     assert "none.pth" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_a_text_encoder_and_a_list_give_the_model_tokens_of_tags(files, gemma, capsys):
+    out, tags = files / "out", files / "tags.txt"
+    tags.write_text("Harbour seal\n\ndog\n", encoding="utf-8")
+    arguments = [str(files / "sana.safetensors"), "--autoencoder", str(files / "dc-ae"), "-o", str(out)]
+    assert run(["convert", *arguments, "--text-encoder", str(gemma), "--tag-list", str(tags)]) == 0
+    assert json.loads((out / "model_index.json").read_text())["transformer"]["guidance"] == "tags"
+    assert load_file(out / "tags.safetensors").keys() == {"", "harbour seal", *load_vocabulary().tags}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--tag-list", "tags.txt"], "has no text encoder"),
+        (["--tag-list", "none.txt"], "cannot read none.txt"),
+        (["--text-encoder", "nowhere"], "no text encoder at nowhere"),
+    ],
+)
+def test_tags_that_cannot_be_encoded_are_named_and_nothing_written(files, monkeypatch, capsys, options, message):
+    monkeypatch.chdir(files)
+    (files / "tags.txt").write_text("dog", encoding="utf-8")
+    assert run(["convert", "sana.safetensors", "--autoencoder", "dc-ae", "-o", "out", *options]) == 1
+    assert message in capsys.readouterr().err
+    assert not (files / "out").exists()

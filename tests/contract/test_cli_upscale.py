@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
-from small_models import photo, small_pipeline
+from small_models import photo, randn, small_pipeline
 
 from linearsr.cli.main import run
+from linearsr.tags.table import TagTable
 
 
 def size(path):
@@ -49,6 +50,9 @@ def test_a_bad_file_does_not_stop_the_batch_and_gives_status_2(photos, linearsr)
         ("one.png", "--negative-tags", "dog"),
         ("one.png", "--negative-tags", "", "--guidance-scale", "2"),
         ("one.png", "--tags", "none", "--guidance-scale", "2"),
+        ("one.png", "--caption", " "),
+        ("one.png", "--caption", "a dog", "--tags", "dog"),
+        ("one.png", "--text-encoder", "nowhere"),
         ("one.png", "--guidance-scale", "nan"),
         ("one.png", "--tile", "much"),
         ("one.png", "--device", "cuda:99"),
@@ -148,7 +152,7 @@ def test_a_dry_run_plans_and_writes_nothing(photos, linearsr):
     status, out, _ = linearsr("upscale", "in", "--dry-run", "--no-skip-existing", "--overwrite")
     assert status == 2
     text = out.decode()
-    assert "in/b.jpg: 13x10 -> 52x40, about " in text
+    assert "in/b.jpg: 13x10 -> 52x40, memory not known for this model -> in/b_x4.jpg" in text
     assert "in/broken.png: would fail" in text
     assert "in/a_x4.png: would be skipped" in text
     assert not Path("in/b_x4.jpg").exists()
@@ -159,7 +163,12 @@ def test_a_dry_run_as_json_is_one_document(photos, linearsr):
     document = json.loads(out)
     assert status == 0
     assert document["jobs"][0]["output"] == "one_x4.png"
-    assert document["jobs"][0]["peak_megabytes"] > 0
+    assert document["jobs"][0]["peak_megabytes"] is None
+
+
+def test_a_dry_run_tells_the_memory_of_the_embedded_model(photos, capsys):
+    assert run(["upscale", "one.png", "--dry-run"]) == 0
+    assert "one.png: 13x10 -> 52x40, about 7" in capsys.readouterr().out
 
 
 def test_quiet_says_only_what_went_wrong(photos, linearsr):
@@ -277,3 +286,31 @@ def test_tags_for_a_model_without_warn(photos, tag_model, linearsr):
     status, _, err = linearsr("upscale", "one.png", "--tags", "dog")
     assert status == 2  # the small model's guidance is narrower than tags are
     assert "width 8, tags have 384" in err
+
+
+@pytest.fixture
+def table_model(tmp_path_factory):
+    """A small model with tokens of tags of its own, and of the width of the small Gemma."""
+    folder = tmp_path_factory.mktemp("table_model")
+    pipeline = small_pipeline(guidance_width=24, guidance="tags")
+    pipeline.tag_table = TagTable(states={"": randn(1, 24), "dog": randn(2, 24, seed=1)})
+    pipeline.save_pretrained(folder)
+    return folder
+
+
+def test_a_text_encoder_takes_captions_and_tags_that_the_model_has_no_tokens_for(photos, table_model, gemma, capsys):
+    def upscale(output, *options):
+        status = run(["upscale", "one.png", "-o", output, "-n", str(table_model), *options])
+        return status, capsys.readouterr().err, Path(output).read_bytes() if Path(output).exists() else None
+
+    gemma_options = "--text-encoder", str(gemma)
+    assert upscale("none.png", "--tags", "cat")[0] == 1
+    assert "needs the text encoder" in upscale("none.png", "--caption", "a cat")[1]
+    results = [
+        upscale("dog.png", "--tags", "dog"),
+        upscale("dog2.png", "--tags", "dog", *gemma_options),
+        upscale("cat.png", "--tags", "cat", *gemma_options),
+        upscale("caption.png", "--caption", "A cat on a mat", *gemma_options),
+    ]
+    assert [status for status, _, _ in results] == [0] * 4
+    assert len({content for _, _, content in results}) == 4

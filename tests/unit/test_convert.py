@@ -13,13 +13,15 @@ pytest.importorskip("diffusers")
 
 from sana_weights import SMALL, diffusers_sana, original_layout
 from small_dc_ae import SMALL_F32C4
+from small_gemma import write_small_gemma
 
 from linearsr.convert import Conversion, convert, read_transformer
 from linearsr.dc_ae import dc_ae
 from linearsr.errors import InputError, ModelError
 from linearsr.hub import load_model
-from linearsr.models.sana import import_sana
+from linearsr.models.sana import NULL_CAPTION, import_sana
 from linearsr.pipeline import SRPipeline
+from linearsr.tags.gemma import load_gemma
 
 DC_AE = {
     **SMALL_F32C4,
@@ -122,3 +124,39 @@ def test_index_tells_a_dc_ae_from_our_own(autoencoder, checkpoints, tmp_path):
     convert(Conversion(sources=checkpoints[:1], autoencoder=autoencoder, output=tmp_path / "model"))
     config = load_model(tmp_path / "model").autoencoder.config
     assert config.scaling == dc_ae(DC_AE).config.scaling == 0.41407
+
+
+def test_a_text_encoder_gives_tokens_of_tags_and_the_null_token_that_checkpoints_lack(
+    checkpoints, autoencoder, gemma, tmp_path
+):
+    conversion = Conversion(
+        sources=checkpoints,
+        autoencoder=autoencoder,
+        output=tmp_path / "model",
+        text_encoder=str(gemma),
+        storage="float32",
+    )
+    convert(conversion)
+    loaded, encoder = load_model(tmp_path / "model"), load_gemma(gemma)
+    assert torch.equal(loaded.tag_table.tags(["dog", "wooden spoon"]), encoder.tags(["dog", "wooden spoon"]))
+    assert loaded.experts.transformer_config.guidance == "tags"
+    nothing = encoder.caption("")
+    assert all(torch.equal(expert.guidance.null_token, nothing) for expert in loaded.experts.experts[:2])
+
+
+def test_the_null_token_of_a_checkpoint_is_kept(gemma, tmp_path):
+    own = torch.randn(300, SMALL.guidance_width)
+    save_file(diffusers_sana(SMALL).state_dict() | {NULL_CAPTION: own}, tmp_path / "x.safetensors")
+    read = read_transformer(tmp_path, load_gemma(gemma).table(["dog"]))
+    assert torch.equal(read.guidance.null_token[0, 0], own[0])
+
+
+def test_a_text_encoder_of_another_width_is_refused(checkpoints, autoencoder, tmp_path):
+    pytest.importorskip("transformers")
+    write_small_gemma(tmp_path / "wide", width=32)
+    conversion = Conversion(
+        sources=checkpoints[:1], autoencoder=autoencoder, output=tmp_path / "x", text_encoder=str(tmp_path / "wide")
+    )
+    with pytest.raises(InputError, match="states of width 32, not 24"):
+        convert(conversion)
+    assert not (tmp_path / "x").exists()

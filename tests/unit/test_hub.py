@@ -14,6 +14,7 @@ from small_models import small_autoencoder, small_experts
 
 from linearsr.errors import InputError, ModelError
 from linearsr.hub import EXACT, INDEX_NAME, ModelParts, find_model, load_model, save_model
+from linearsr.tags.table import TagTable
 
 
 def parts():
@@ -185,3 +186,14 @@ def test_failed_download_is_a_model_error(monkeypatch):
     fake_hub(monkeypatch, refuse)
     with pytest.raises(ModelError, match="cannot fetch owner/name: no route"):
         find_model("owner/name")
+
+
+def test_tokens_of_tags_are_kept_and_a_table_that_is_none_is_named(folder, tmp_path):
+    table = TagTable(states={"": torch.zeros(1, 8), "dog": torch.ones(2, 8)})
+    save_model(replace(parts(), tag_table=table), tmp_path / "with tags", storage=EXACT)
+    assert torch.equal(load_model(tmp_path / "with tags").tag_table.tags(["dog"]), table.tags(["dog"]))
+    assert load_model(folder).tag_table is None
+    edit(folder, lambda index: index["files"].update(tags=index["files"]["autoencoder"]))
+    (folder / "tags.safetensors").write_bytes((folder / "autoencoder.safetensors").read_bytes())
+    with pytest.raises(ModelError, match="does not fit together: a table of tags needs"):
+        load_model(folder)

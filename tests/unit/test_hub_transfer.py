@@ -94,3 +94,15 @@ def test_a_hub_that_refuses_is_a_model_error(monkeypatch, tmp_path):
     monkeypatch.setattr("huggingface_hub.HfApi", Refusing)
     with pytest.raises(ModelError, match="cannot push to owner/name: not yours"):
         upload(tmp_path, "owner/name")
+
+
+def test_a_text_encoder_is_fetched_without_the_model_around_it(hub, run, gemma, tmp_path):
+    parts = {path.name: path.read_bytes() for path in gemma.iterdir()}
+    around = {"transformer/diffusion.safetensors": b"large", "vae/diffusion.safetensors": b"large"}
+    inside = {f"{'tokenizer' if 'token' in name else 'text_encoder'}/{name}": part for name, part in parts.items()}
+    hub.commit("owner/sana", "main", inside | around)
+    hub.commit("owner/gemma", "main", parts | {"pytorch_model.bin": b"pickle", "modeling.py": b"raise SystemExit"})
+    for model in ("owner/sana", "owner/gemma@main"):
+        assert run(f"from linearsr.tags.gemma import load_gemma; print(load_gemma({model!r}).width)") == "24"
+    fetched = {path.name for path in (tmp_path / "cache").rglob("*")}
+    assert not fetched & {"diffusion.safetensors", "pytorch_model.bin", "modeling.py"}

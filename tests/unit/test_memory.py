@@ -1,6 +1,9 @@
+import json
+
 import pytest
 
-from linearsr.memory import BASE_BYTES, WHOLE_LIMIT, StripPlan, estimate_peak_memory, plan_strips
+from linearsr.catalog import embedded_folder
+from linearsr.memory import BASE_BYTES, WHOLE_LIMIT, StripPlan, estimate_peak_memory, is_measured, plan_strips
 
 
 @pytest.mark.parametrize(
@@ -46,3 +49,20 @@ def test_strips_lower_the_estimate_of_a_large_image_and_leave_a_small_one():
     assert estimate_peak_memory(4000, 4000) < estimate_peak_memory(4000, 4000, tile=0) / 10
     assert estimate_peak_memory(100, 50, tile=512) == estimate_peak_memory(100, 50, tile=0)
     assert WHOLE_LIMIT >= 256 * 256, "the usual small photo is decoded in one piece"
+
+
+def test_the_estimate_holds_for_the_embedded_model_and_for_decoders_of_its_geometry(tmp_path):
+    assert is_measured("tiny")
+    index = json.loads((embedded_folder("tiny") / "model_index.json").read_text())
+    for name, autoencoder in (("same", index["autoencoder"]), ("deep", {"latent_channels": 32, "network": {}})):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model_index.json").write_text(json.dumps({"autoencoder": autoencoder}))
+    assert is_measured(str(tmp_path / "same"))
+    assert not is_measured(str(tmp_path / "deep"))
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}"])
+def test_of_what_is_no_model_or_not_here_nothing_is_known(tmp_path, content):
+    (tmp_path / "model_index.json").write_text(content)
+    assert not is_measured(str(tmp_path))
+    assert not is_measured("owner/name")

@@ -107,3 +107,15 @@ def test_unusable_tags_are_refused_on_either_side(tags):
 def test_chosen_tags_are_clean_and_auto_has_none_yet():
     assert UpscaleRequest(tags=(" Dog", "dog")).chosen_tags == ("dog",)
     assert UpscaleRequest().chosen_tags == UpscaleRequest(tags="none").chosen_tags == ()
+
+
+@pytest.mark.parametrize("caption", ["", "  ", "a" * 2001])
+def test_captions_of_no_use_are_refused(caption):
+    with pytest.raises(ConfigError, match="1 to 2000 characters"):
+        UpscaleRequest(caption=caption)
+
+
+def test_a_caption_stands_in_for_tags():
+    with pytest.raises(ConfigError, match="takes the place of tags"):
+        UpscaleRequest(caption="a dog", tags=("dog",))
+    assert UpscaleRequest(caption="a dog", tags="none", guidance_scale=2).chosen_tags == ()

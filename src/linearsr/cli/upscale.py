@@ -15,7 +15,7 @@ from linearsr.cli.inputs import find_inputs
 from linearsr.cli.options import Runtime, gather, runtime_options
 from linearsr.cli.plan import STANDARD_OUTPUT, Job, Placement, Plan, make_plan
 from linearsr.imaging.limits import CLI_LIMITS, Limits
-from linearsr.memory import estimate_peak_memory
+from linearsr.memory import estimate_peak_memory, is_measured
 from linearsr.request import UpscaleRequest
 from linearsr.tags.words import TagChoice, clean_tags, parse_tags
 
@@ -95,6 +95,7 @@ def _read_negative_tags(ctx: click.Context, param: click.Parameter, value: str |
     show_default=True,
     help="Objects in the photo; auto finds them, for a model trained with tags.",
 )
+@click.option("--caption", metavar="TEXT", help="What is seen, in the place of tags, for a model with a text encoder.")
 @click.option("--negative-tags", callback=_read_negative_tags, metavar='"A,B"', help="What it is not to look like.")
 @click.option(
     "--guidance-scale",
@@ -102,6 +103,11 @@ def _read_negative_tags(ctx: click.Context, param: click.Parameter, value: str |
     default=1.0,
     show_default=True,
     help="How far to follow the tags; above 1 it takes twice the time per step.",
+)
+@click.option(
+    "--text-encoder",
+    metavar="FOLDER|HUB_ID",
+    help="Gemma-2, for captions and tags that the model of a converted SANA has no tokens for.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same bytes.")
 @click.option("--color-fix", type=click.Choice(["wavelet", "adain", "none"]), default="wavelet", show_default=True)
@@ -157,6 +163,7 @@ def command(
     recursive: bool,
     runtime: Runtime,
     experts: Residency,
+    text_encoder: str | None,
     request: UpscaleRequest,
     placement: Placement,
     report: Report,
@@ -169,10 +176,10 @@ def command(
     """
     plan = make_plan(find_inputs((*inputs, *more_inputs), recursive=recursive), placement, request, limits)
     if report.dry_run:
-        return _show(plan, request, report)
+        return _show(plan, request, report, is_measured=is_measured(runtime.model))
     with joined_processes():
         # The model is loaded before anything is reported: if it cannot be had, nothing starts.
-        pipeline = _load(runtime, request, experts) if plan.jobs else None
+        pipeline = _load(runtime, request, experts, text_encoder) if plan.jobs else None
         done = 0
         with report.feedback(placement, len(plan.jobs), request.steps) as feedback:
             for name, reason in plan.skipped:
@@ -199,27 +206,35 @@ def _is_terminal() -> bool:
     return sys.stderr.isatty()
 
 
-def _load(runtime: Runtime, request: UpscaleRequest, experts: Residency) -> SRPipeline:
+def _load(runtime: Runtime, request: UpscaleRequest, experts: Residency, text_encoder: str | None) -> SRPipeline:
     from linearsr.pipeline import SRPipeline
-    from linearsr.tags.text import embed_tags
 
-    words = (*request.chosen_tags, *clean_tags(request.negative_tags))
-    if words:
-        embed_tags(words)  # an unknown word is wrong for every image
-    return SRPipeline.from_pretrained(
+    pipeline = SRPipeline.from_pretrained(
         runtime.model, device=runtime.device_name, precision=runtime.precision_name, experts=experts
     )
+    if text_encoder is not None:
+        from linearsr.tags.gemma import load_gemma
+
+        pipeline.text_encoder = load_gemma(text_encoder)
+    words = (*request.chosen_tags, *clean_tags(request.negative_tags))
+    if words:
+        pipeline.words.tags(words)  # an unknown word is wrong for every image
+    return pipeline
 
 
-def _show(plan: Plan, request: UpscaleRequest, report: Report) -> int:
-    """Print the plan and return the exit status it would have."""
+def _show(plan: Plan, request: UpscaleRequest, report: Report, *, is_measured: bool) -> int:
+    """Print the plan and return the exit status it would have; memory only where it ``is_measured`` for the model."""
+
+    def megabytes(job: Job) -> int | None:
+        return round(estimate_peak_memory(*_size_in(job), tile=request.tile) / 1e6) if is_measured else None
+
     rows = [
         {
             "input": job.name,
             "output": None if job.target is None else str(job.target),
             "size_in": _size_in(job),
             "size_out": job.size,
-            "peak_megabytes": round(estimate_peak_memory(*_size_in(job), tile=request.tile) / 1e6),
+            "peak_megabytes": megabytes(job),
         }
         for job in plan.jobs
     ]
@@ -231,7 +246,8 @@ def _show(plan: Plan, request: UpscaleRequest, report: Report) -> int:
         for job, row in zip(plan.jobs, rows, strict=True):
             (w, h), (w2, h2) = _size_in(job), job.size
             target = job.target or "standard output"
-            click.echo(f"{job.name}: {w}x{h} -> {w2}x{h2}, about {row['peak_megabytes']} MB -> {target}")
+            memory = f"about {row['peak_megabytes']} MB" if is_measured else "memory not known for this model"
+            click.echo(f"{job.name}: {w}x{h} -> {w2}x{h2}, {memory} -> {target}")
         for name, reason in plan.skipped:
             click.echo(f"{name}: would be skipped, {reason}")
         for name, error in plan.failures:

@@ -16,15 +16,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from linearsr.models.autoencoder import LR_STRIDE, SCALE, Decoder, enlarge, receptive_radius
-from linearsr.models.deep import DeepDecoder
-from linearsr.models.rows import ReadRows, RowQueue, row_stream
+from linearsr.models.rows import ReadRows, RowDecoder, RowQueue, row_stream
 
 _BICUBIC_REACH = 2
 """LR rows that an enlarged row depends on, above and below its own."""
 
 
 def decode_rows(
-    decoder: Decoder | DeepDecoder,
+    decoder: Decoder | RowDecoder,
     latent: Tensor,
     read_lr: ReadRows,
     *,
@@ -50,7 +49,7 @@ def decode_rows(
         lr = read_lr(0, height * LR_STRIDE)
         yield decoder.detail(latent, lr), enlarge(lr)
         return
-    if isinstance(decoder, DeepDecoder):
+    if isinstance(decoder, RowDecoder):
         yield from decoder.rows(latent, read_lr, rows=rows, start=start, stop=stop)
         return
     halo = receptive_radius(decoder.config)

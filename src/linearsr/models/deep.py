@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from linearsr.models.autoencoder import LR_STRIDE, SCALE, Decoder, enlarge, receptive_radius
 from linearsr.models.configs import check_positive
-from linearsr.models.rows import ReadRows
+from linearsr.models.rows import ReadRows, RowDecoder
 
 FEATURE_ROWS = 4
 """Rows between the two parts of D to a latent row."""
@@ -61,7 +61,7 @@ class DeepNetwork(nn.Module, ABC):
         return self.fine(self.coarse(latent))
 
 
-class DeepDecoder(nn.Module):
+class DeepDecoder(RowDecoder):
     """Latent -> HR image; the LR image matters only to the ``refiner``. Shapes as in :class:`Decoder`."""
 
     def __init__(self, network: DeepNetwork, config: DeepAutoencoderConfig, refiner: Decoder | None = None) -> None:
@@ -74,14 +74,12 @@ class DeepDecoder(nn.Module):
         return self._refined(self.network(self._unscaled(latent)), latent, lr)
 
     def detail(self, latent: Tensor, lr: Tensor) -> Tensor:
-        """What the image has beyond the enlarged LR image: (B, 3, 32H, 32W) float32."""
         image: Tensor = self(latent, lr)
         return image - enlarge(lr)
 
     def rows(
         self, latent: Tensor, read_lr: ReadRows, *, rows: int, start: int, stop: int
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield detail and enlarged LR image of latent rows ``start`` to ``stop``, in strips of ``rows`` LR rows."""
         height, step = latent.shape[2], max(1, rows // LR_STRIDE)
         features = self.network.coarse(self._unscaled(latent))
         reach = max(

@@ -61,7 +61,8 @@ _OURS_IN_BLOCK = {
     "ffn.project": ("ff.conv_point", "mlp.point_conv.conv"),
 }
 """Our names of layers, beside those of diffusers' layout and of SANA's own."""
-_NULL_CAPTION = "y_embedder.y_embedding"
+NULL_CAPTION = "y_embedder.y_embedding"
+"""States (300, 2304) of a caption without words; only SANA's own files have them."""
 _UNUSED = {"pos_embed", "logvar_linear.weight", "logvar_linear.bias"}
 """In SANA's own files, but without a part in the forward pass at 512 and 1024 pixels."""
 _BLOCK = re.compile(r"(?:transformer_blocks|blocks)\.(\d+)\.(.+)")
@@ -130,7 +131,7 @@ def _translated(weights: Weights) -> tuple[dict[str, Tensor], list[str]]:
         ours = _our_name(name)
         if ours is not None:
             renamed[ours] = value.float()
-        elif name == _NULL_CAPTION:
+        elif name == NULL_CAPTION:
             # The states of an empty caption; the first is that of the token every caption begins with.
             renamed["guidance.null_token"] = value[:1].float().unsqueeze(0)
         elif name not in _UNUSED:

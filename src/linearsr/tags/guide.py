@@ -10,11 +10,11 @@ from torch import Tensor
 
 from linearsr.errors import InputError
 from linearsr.imaging.picture import Picture
-from linearsr.models.minilm import WIDTH
 from linearsr.models.transformer import TransformerConfig
 from linearsr.request import UpscaleRequest
+from linearsr.tags.encoder import WordEncoder
 from linearsr.tags.tagger import Tagger, load_tagger, seen_by_tagger
-from linearsr.tags.text import embed_tags
+from linearsr.tags.text import PACKAGE_WORDS
 from linearsr.tags.words import clean_tags
 
 
@@ -23,7 +23,7 @@ class GuidanceWarning(UserWarning):
 
 
 class Guidance(NamedTuple):
-    """Tokens (1, L, 384) to go towards and to go away from; None is the learned null token, which means no tags."""
+    """Tokens (1, L, G) to go towards and to go away from; None is the learned null token, which means no tags."""
 
     wanted: Tensor | None = None
     negative: Tensor | None = None
@@ -36,30 +36,43 @@ def choose_tags(
 
     ``tagger`` is by default the one inside the package.
     """
+    if request.tags == "none" or request.caption is not None:
+        return ()
     if request.tags == "auto" and config.guidance != "tags":
         if request.guidance_scale > 1 and not request.negative_tags:
             warnings.warn("the model was not trained with tags: there are none to follow", GuidanceWarning, 2)
-        return ()
-    if request.tags == "none":
         return ()
     if request.tags == "auto":
         return tuple(tag.name for tag in (tagger or load_tagger()).tag(seen_by_tagger(picture)))
     return clean_tags(request.tags)
 
 
-def guide(tags: Sequence[str], negative_tags: Sequence[str], config: TransformerConfig) -> Guidance:
-    """Return the tokens of clean tags, for a transformer of that configuration.
+def guide(
+    tags: Sequence[str],
+    negative_tags: Sequence[str],
+    config: TransformerConfig,
+    words: WordEncoder = PACKAGE_WORDS,
+    caption: str | None = None,
+) -> Guidance:
+    """Return the tokens of clean tags, or of a caption, for a transformer of that configuration.
 
     Raises:
-        InputError: if a tag is unknown, or the transformer takes tokens of another text encoder.
+        InputError: if a tag is unknown, or the transformer takes tokens of another text encoder than ``words``.
     """
-    if not tags and not negative_tags:
+    if not tags and not negative_tags and caption is None:
         return Guidance()
-    if config.guidance_width != WIDTH:
+    if config.guidance_width != words.width:
         raise InputError(
-            f"the model takes guidance tokens of width {config.guidance_width}, tags have {WIDTH}",
-            remedy="use no tags with this model",
+            f"the model takes guidance tokens of width {config.guidance_width}, tags have {words.width}",
+            remedy="use no tags with this model, or name the text encoder it was trained with",
         )
-    if config.guidance != "tags":
+    if caption is not None and config.guidance in ("none", "features"):
+        warnings.warn("the model was not trained with text: it changes the result at random", GuidanceWarning, 2)
+    if caption is None and config.guidance != "tags":
         warnings.warn("the model was not trained with tags: they change the result at random", GuidanceWarning, 2)
-    return Guidance(*(embed_tags(clean_tags(words)) if words else None for words in (tags, negative_tags)))
+    wanted = words.caption(caption) if caption is not None else _tokens(tags, words)
+    return Guidance(wanted, _tokens(negative_tags, words))
+
+
+def _tokens(tags: Sequence[str], words: WordEncoder) -> Tensor | None:
+    return words.tags(clean_tags(tags)) if tags else None

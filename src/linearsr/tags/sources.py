@@ -1,15 +1,17 @@
 """Guidance of every kind, from pictures: what the kinds are compared with, and what training gives the transformer.
 
-    tags       the embeddings of a handful of tags, one token each
+    tags       a handful of tags, one token each; those of a large text encoder (table.py) a few each
     caption    the token states of one long sentence with every word that is at all likely
     features   the tagger's own feature map, 49 tokens, through a fixed random projection to the width of the others
 
-All tokens have length 1, and (B, L) says which of them count: pictures differ in their number.
+Tokens have length 1, but for those of a large text encoder; (B, L) says which of them count: pictures differ in their
+number.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -18,18 +20,19 @@ from torch import Tensor
 from linearsr.models.efficientnet import FEATURES
 from linearsr.models.minilm import WIDTH
 from linearsr.models.transformer import GuidanceKind
+from linearsr.tags.encoder import WordEncoder
 from linearsr.tags.tagger import load_tagger
-from linearsr.tags.text import embed_tags, load_text_encoder
+from linearsr.tags.text import PACKAGE_WORDS, load_text_encoder
 from linearsr.tags.vocabulary import load_vocabulary
 
 GuidanceSource = Callable[[Tensor], tuple[Tensor, Tensor]]
-"""Pictures (B, 3, H, W) in [0, 1] -> tokens (B, L, 384) and which of them count (B, L)."""
+"""Pictures (B, 3, H, W) in [0, 1] -> tokens (B, L, G) and which of them count (B, L)."""
 CAPTION_FLOOR = 0.01
 """Probability from which a word gets into the caption."""
 
 
-def guidance_source(kind: GuidanceKind) -> GuidanceSource | None:
-    """Return what makes guidance of a kind; None for none.
+def guidance_source(kind: GuidanceKind, words: WordEncoder = PACKAGE_WORDS) -> GuidanceSource | None:
+    """Return what makes guidance of a kind; None for none. Tags become tokens of ``words``.
 
     Raises:
         InputError: if captions are asked for and there is no text encoder.
@@ -40,15 +43,15 @@ def guidance_source(kind: GuidanceKind) -> GuidanceSource | None:
         "none": None,
         "caption": caption_tokens,
         "features": feature_tokens,
-        "tags": tag_tokens,
+        "tags": partial(tag_tokens, words=words),
     }
     return sources[kind]
 
 
-def tag_tokens(images: Tensor) -> tuple[Tensor, Tensor]:
+def tag_tokens(images: Tensor, words: WordEncoder = PACKAGE_WORDS) -> tuple[Tensor, Tensor]:
     """The tags that the tagger names in each picture."""
     found = [[tag.name for tag in load_tagger().tag(image[None].cpu())] for image in images]
-    return _padded([embed_tags(tags)[0] if tags else torch.zeros(0, WIDTH) for tags in found], images)
+    return _padded([words.tags(tags)[0] if tags else torch.zeros(0, words.width) for tags in found], images)
 
 
 def wrong_tag_tokens(images: Tensor) -> tuple[Tensor, Tensor]:
@@ -81,7 +84,7 @@ def feature_tokens(images: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _padded(tokens: Sequence[Tensor], images: Tensor) -> tuple[Tensor, Tensor]:
-    """Tokens (L, 384) of each picture, L differing -> (B, L, 384) and (B, L) on the pictures' device."""
+    """Tokens (L, G) of each picture, L differing -> (B, L, G) and (B, L) on the pictures' device."""
     longest = max(1, *(len(rows) for rows in tokens))
     stacked = torch.stack([F.pad(rows, (0, 0, 0, longest - len(rows))) for rows in tokens])
     mask = torch.arange(longest) < torch.tensor([len(rows) for rows in tokens])[:, None]

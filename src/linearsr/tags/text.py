@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from linearsr.errors import InputError
-from linearsr.models.minilm import MiniLM, from_published, pool
+from linearsr.models.minilm import WIDTH, MiniLM, from_published, pool
 from linearsr.tags.vocabulary import Vocabulary, load_vocabulary
 
 if TYPE_CHECKING:
@@ -38,6 +38,23 @@ def embed_tags(tags: Sequence[str]) -> Tensor:
     """
     vocabulary = load_vocabulary()
     return torch.stack([_embed(tag, vocabulary) for tag in tags])[None]
+
+
+class PackageWords:
+    """The words of the package, and any text through MiniLM; what a model is told by unless it brings its own."""
+
+    width = WIDTH
+
+    def tags(self, tags: Sequence[str]) -> Tensor:
+        """Return the tokens (1, L, 384) of L tags."""
+        return embed_tags(tags)
+
+    def caption(self, text: str) -> Tensor:
+        """Return the states (1, L, 384) of a text's tokens."""
+        return load_text_encoder().states(text)
+
+
+PACKAGE_WORDS = PackageWords()
 
 
 def _embed(tag: str, vocabulary: Vocabulary) -> Tensor:

@@ -36,10 +36,15 @@ def clean_tags(tags: Sequence[str]) -> tuple[str, ...]:
         raise ConfigError(f"tags must be words, not {tags}", remedy='use "auto", "none" or a list of words')
     if len(tags) > MAX_TAGS:
         raise ConfigError(f"{len(tags)} tags are more than {MAX_TAGS}", remedy="name what is most of the photo")
-    return tuple(dict.fromkeys(_clean(tag) for tag in tags))
+    return tuple(dict.fromkeys(clean_tag(tag) for tag in tags))
 
 
-def _clean(tag: str) -> str:
+def clean_tag(tag: str) -> str:
+    """Return a tag in lower case with single spaces.
+
+    Raises:
+        ConfigError: if it is empty or unusable.
+    """
     if len(tag) > MAX_CHARACTERS:
         raise ConfigError(
             f"the tag {tag[:MAX_CHARACTERS]!r}... has {len(tag)} characters, more than {MAX_CHARACTERS}",

@@ -14,17 +14,22 @@ from linearsr.models.autoencoder import Autoencoder, AutoencoderConfig
 from linearsr.models.configs import config_from_dict
 from linearsr.models.experts import ExpertsConfig, ExpertTransformer
 from linearsr.models.transformer import LinearTransformer, TransformerConfig
+from linearsr.tags.table import TagTable
 from linearsr.training import distributed
 from linearsr.training.tensors import read_tensors, write_tensors
 
 
 @dataclass(frozen=True, kw_only=True)
 class Models:
-    """The networks of a recipe, as far as they exist: one ``transformer`` after flow, ``experts`` from then on."""
+    """The networks of a recipe, as far as they exist: one ``transformer`` after flow, ``experts`` from then on.
+
+    ``tag_table`` has the tokens of tags, if the model brought its own.
+    """
 
     autoencoder: Autoencoder
     transformer: LinearTransformer | None = None
     experts: ExpertTransformer | None = None
+    tag_table: TagTable | None = None
 
     def to(self, device: str) -> Models:
         """Move everything to a device; returns itself."""
@@ -42,6 +47,8 @@ class Models:
             if self.experts is not None:
                 config, transformer = self.experts.config, self.experts.transformer_config
                 _write(folder / "experts.safetensors", self.experts, experts=config, transformer=transformer)
+            if self.tag_table is not None:
+                write_tensors(folder / "tags.safetensors", self.tag_table.states)
             _write(folder / "autoencoder.safetensors", self.autoencoder, autoencoder=self.autoencoder.config)
         distributed.wait_for_all()
 
@@ -67,6 +74,8 @@ def load_models(folder: Path, *, remedy: str) -> Models:
         experts = ExpertTransformer(config, config_from_dict(TransformerConfig, geometry["transformer"]))
         experts.load_state_dict(weights)
         models = replace(models, experts=experts)
+    if (folder / "tags.safetensors").exists():
+        models = replace(models, tag_table=TagTable(states=read_tensors(folder / "tags.safetensors", remedy=remedy)[0]))
     return models
 
 

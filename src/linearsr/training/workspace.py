@@ -17,7 +17,9 @@ from linearsr.data.store import PhotoStore
 from linearsr.errors import DataError
 from linearsr.models.texture import texture_energy
 from linearsr.models.transformer import GuidanceKind
+from linearsr.tags.encoder import WordEncoder
 from linearsr.tags.sources import guidance_source
+from linearsr.tags.text import PACKAGE_WORDS
 from linearsr.training import distributed
 from linearsr.training.distributed import Parallelism
 from linearsr.training.loop import Watch
@@ -98,13 +100,15 @@ class Workspace:
         lpips = load_lpips(self.perceptual, self.device)
         return ValidationSet.from_pool(pool, lpips, size=plan.crops, lr_side=plan.lr_side, device=self.device)
 
-    def guidance(self, kind: GuidanceKind) -> GuidanceMix | None:
+    def guidance(self, kind: GuidanceKind, words: WordEncoder | None = None) -> GuidanceMix | None:
         """What a transformer is told about the photos it is trained on, by the kind of its guidance.
+
+        Tags become tokens of ``words``, by default the package's.
 
         Raises:
             InputError: if that needs a text encoder, and there is none.
         """
-        source = guidance_source(kind)
+        source = guidance_source(kind, words or PACKAGE_WORDS)
         return None if source is None else GuidanceMix(source=source, drop=self.recipe.guidance_drop)
 
     def image_loss(self, weights: ImageLossWeights, seed: int) -> ImageLoss:

@@ -8,7 +8,9 @@ from linearsr.errors import InputError
 from linearsr.imaging.picture import Picture
 from linearsr.request import UpscaleRequest
 from linearsr.tags.guide import GuidanceWarning, choose_tags, guide
+from linearsr.tags.table import TagTable
 from linearsr.tags.tagger import Tag
+from linearsr.tags.text import load_text_encoder
 
 PICTURE = Picture(color=photo(9, 9))
 TRAINED = replace(TRANSFORMER, guidance="tags", guidance_width=384)
@@ -50,6 +52,26 @@ def test_tags_become_tokens_and_no_tags_become_none():
 def test_tags_for_a_model_that_never_saw_any_warn():
     with pytest.warns(GuidanceWarning, match="not trained with tags"):
         guide(("dog",), (), UNTRAINED)
+
+
+def test_a_caption_leaves_the_tagger_alone_and_becomes_its_own_tokens(text_encoder):
+    request = UpscaleRequest(caption="a dog of glass", guidance_scale=2)
+    assert choose_tags(PICTURE, request, TRAINED, Zebras()) == ()
+    assert choose_tags(PICTURE, request, UNTRAINED) == ()
+    wanted, negative = guide((), ("dog",), TRAINED, caption=request.caption)
+    assert torch.equal(wanted, load_text_encoder().states("a dog of glass"))
+    assert torch.equal(negative, guide(("dog",), (), TRAINED).wanted)
+
+
+def test_a_caption_for_a_model_that_never_saw_text_warns(text_encoder):
+    with pytest.warns(GuidanceWarning, match="not trained with text"):
+        guide((), (), UNTRAINED, caption="a dog")
+
+
+def test_tags_become_tokens_of_the_encoder_that_is_named():
+    table = TagTable(states={"": torch.zeros(1, 8), "dog": torch.ones(2, 8)})
+    tokens = guide(("dog",), (), replace(TRANSFORMER, guidance="tags"), table).wanted
+    assert torch.equal(tokens, table.tags(["dog"]))
 
 
 def test_tokens_of_another_width_are_refused():

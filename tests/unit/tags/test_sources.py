@@ -5,6 +5,7 @@ from small_models import photo
 from linearsr.errors import InputError
 from linearsr.tags import sources, text
 from linearsr.tags.sources import caption, guidance_source, tag_tokens, wrong_tag_tokens
+from linearsr.tags.table import TagTable
 from linearsr.tags.tagger import Tag, load_tagger
 from linearsr.tags.vocabulary import load_vocabulary
 
@@ -38,6 +39,14 @@ def test_pictures_with_more_and_fewer_tags_share_a_batch(counted):
     assert mask.tolist() == [[True, True], [False, False], [True, False]]
     assert torch.equal(tokens[2, 0], load_vocabulary().embeddings[0])
     assert not tokens[~mask].any()
+
+
+def test_tags_become_tokens_of_the_encoder_that_is_named(counted):
+    words = load_vocabulary().tags[:2]
+    table = TagTable(states={"": torch.zeros(1, 5), words[0]: torch.ones(1, 5), words[1]: torch.full((2, 5), 2.0)})
+    tokens, mask = guidance_source("tags", table)(counted)
+    assert tokens[..., 0].tolist() == [[0, 1, 2, 2], [0, 0, 0, 0], [0, 1, 0, 0]]
+    assert mask.sum(1).tolist() == [4, 0, 2]
 
 
 def test_a_batch_without_any_tag_still_has_a_place(counted):

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from small_models import small_autoencoder, small_experts, small_transformer
 
 from linearsr.errors import TrainingError
+from linearsr.tags.table import TagTable
 from linearsr.training.models import Models, load_models
 
 REMEDY = "train the stage first"
@@ -47,3 +49,10 @@ def test_a_dc_ae_is_read_back_as_one(tmp_path):
     after = load_models(tmp_path, remedy=REMEDY).autoencoder
     assert after.config.scaling == before.config.scaling
     assert same(Models(autoencoder=before).autoencoder, after)
+
+
+def test_tokens_of_tags_come_back(tmp_path):
+    table = TagTable(states={"": torch.zeros(1, 8), "dog": torch.ones(2, 8)})
+    Models(autoencoder=small_autoencoder(), tag_table=table).save(tmp_path)
+    loaded = load_models(tmp_path, remedy=REMEDY)
+    assert loaded.tag_table.tags(["dog"]).equal(table.tags(["dog"]))
