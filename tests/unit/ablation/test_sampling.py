@@ -15,7 +15,7 @@ def test_steps_are_those_of_the_papers_question(pipeline):
 
 
 def test_fidelity_goes_from_end_to_end_and_changes_the_picture(pipeline):
-    pipeline.faithful = small_autoencoder(1).decoder
+    pipeline.knob.faithful = small_autoencoder(1).decoder
     subjects = [variant.prepare() for variant in ablate_fidelity(pipeline).variants]
     assert [subject.fidelity for subject in subjects] == [0, 0.25, 0.5, 0.75, 1]
     lr, hr = photo(16, 16), photo(64, 64)
