@@ -102,9 +102,11 @@ class _DecoderRows:
         for native, closing in self._climbed(0, _add(self._latents, x), last=last):
             for part, ending in _parts(native, self._native_rows, last=closing):
                 update = _add(self._native, self._trunk.push(part, last=ending))
-                detail = self._tail.push(update, last=ending)
-                if detail is not None:
-                    yield detail.float()
+                # At the end of the image the trunk lets go of all the rows that it held back.
+                for piece, is_last in _parts(update, self._native_rows, last=ending):
+                    detail = self._tail.push(piece, last=is_last)
+                    if detail is not None:
+                        yield detail.float()
 
     def _climbed(self, level: int, x: Tensor | None, *, last: bool) -> Iterator[tuple[Tensor | None, bool]]:
         """Take rows at 1/8, 1/4 or 1/2 of the LR side (level 0, 1, 2) up to native LR; yield them with "is last"."""
