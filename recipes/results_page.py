@@ -37,14 +37,15 @@ SETS = {
         "RealSR, 100 crops, 128 → 512",
         "PSNR and SSIM on the luma of BT.601, without a border cut. Of the rows *here*, Real-ESRGAN x4plus and the "
         "small general network that Upscayl ships (realesrgan-x4fast) ran through ncnn on the CPU, DAT-light through "
-        "PyTorch, by `linearsr bench peers --out`. Real-ESRGAN stands in both kinds of rows: the difference is what "
-        "another program for the same network and another implementation of the metrics are worth.",
+        "PyTorch. The pictures of all are made by `linearsr bench peers --input realsr/lr --ncnn-model "
+        "models/realesrgan-x4fast --repeats 1 --out outputs/realsr`. Real-ESRGAN stands in both kinds of rows: the "
+        "difference is what another program for the same network and another implementation of the metrics are worth.",
     ),
     "drealsr": ("DRealSR, 93 crops, 128 → 512", ""),
     "real": (
         "Real photographs without reference",
-        "All 20 photos of RealSRSet (BSRGAN), ×4. Scores without a reference do not know what was there, and favour "
-        "sharp detail whether it is right or not.",
+        "All 20 photos of RealSRSet (BSRGAN), ×4, made by the same command with `--input real --out outputs/real`. "
+        "Scores without a reference do not know what was there, and favour sharp detail whether it is right or not.",
     ),
 }
 ABLATIONS = ("decoder", "steps", "fidelity", "esgf", "experts", "attention", "guidance")
