@@ -1,11 +1,11 @@
 """The pipeline: from an image to the same image, four times larger.
 
-picture -> rows of the enlarged image (streaming.py) -> depth, grey and alpha of the picture -> asked size
+picture -> rows of the enlarged image (streaming.py) -> depth, grey, alpha and size as asked (finishing.py)
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,18 +20,18 @@ from linearsr.devices import choose_device, choose_precision
 from linearsr.diffusion.sampler import StepCallback
 from linearsr.errors import InputError
 from linearsr.expert_files import Layout, Residency
+from linearsr.finishing import RowsCallback, finish
 from linearsr.hub import COMPACT, EXACT, ModelParts, find_model, load_model, save_model
 from linearsr.hub_transfer import upload
 from linearsr.imaging.convert import to_picture, to_pil
 from linearsr.imaging.limits import CLI_LIMITS, Limits
-from linearsr.imaging.picture import Picture, Samples, from_unit, to_unit
-from linearsr.imaging.resize import AlphaRows, RowResizer
+from linearsr.imaging.picture import Picture, to_unit
 from linearsr.imaging.strips import Strips
 from linearsr.memory import AUTO_TILE
 from linearsr.models.autoencoder import SCALE, Autoencoder, Decoder
 from linearsr.models.experts import ExpertTransformer
 from linearsr.models.fidelity import FidelityKnob
-from linearsr.models.peers import Alone, Peers
+from linearsr.models.peers import Peers
 from linearsr.request import UpscaleRequest
 from linearsr.streaming import LRImage, Upscaling
 from linearsr.tags.encoder import WordEncoder
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 
     from linearsr.imaging.convert import ImageLike
 
-RowsCallback = Callable[[int, int], None]
 OutputType = Literal["pil", "np", "pt"]
 
 
@@ -264,44 +263,20 @@ class SRPipeline:
             limits: the largest output that is allowed.
             peers: the processes that share the work; the rows come out on rank 0, and none elsewhere.
         """
-        width, height = request.output_size(picture.width, picture.height)
         native = picture.width * SCALE, picture.height * SCALE
-        for size in ((width, height), native):
+        for size in (request.output_size(picture.width, picture.height), native):
             limits.check_output(*size)
-        has_alpha = picture.alpha is not None and request.alpha == "keep"
-        depth = picture.depth if request.depth == "auto" else int(request.depth)
         generator = generator or torch.Generator().manual_seed(request.seed)
-
-        decoder = self.decoder(request.fidelity)
-        tags = choose_tags(picture, request, self.experts.transformer_config, self.tagger)
         config = self.experts.transformer_config
+        tags = choose_tags(picture, request, config, self.tagger)
         guidance = guide(tags, request.negative_tags, config, self.words, request.caption)
-        upscaling = Upscaling(decoder, self.experts, LRImage(picture.color, self.device), request, peers, guidance)
+        decoder, lr = self.decoder(request.fidelity), LRImage(picture.color, self.device)
+        upscaling = Upscaling(decoder, self.experts, lr, request, peers, guidance)
 
-        def native_rows() -> Iterator[Tensor]:
-            for hr in upscaling.rows(upscaling.sample_latent(generator, on_step_end)):
-                yield torch.from_numpy(_to_samples(hr, depth, is_gray=picture.is_gray).view(np.uint8))
+        def decoded() -> Iterator[Tensor]:
+            yield from upscaling.rows(upscaling.sample_latent(generator, on_step_end))
 
-        def rows() -> Iterator[Samples]:
-            resizer, done = RowResizer(native, (width, height)), 0
-            alpha = AlphaRows(picture, depth, (width, height)) if has_alpha else None
-            for part in (peers or Alone()).collect(native_rows()):
-                done += len(part)
-                if on_rows is not None:
-                    on_rows(done, native[1])
-                samples = resizer.push(part.numpy().view(np.uint8 if depth == 8 else np.uint16))
-                yield samples if alpha is None else np.dstack((samples, alpha.take(len(samples))))
-
-        return Strips(
-            width=width,
-            height=height,
-            depth=depth,
-            is_gray=picture.is_gray,
-            has_alpha=has_alpha,
-            metadata=picture.metadata.reduced(request.metadata),
-            source_format=picture.source_format,
-            rows=rows(),
-        )
+        return finish(decoded(), picture, request, on_rows=on_rows, peers=peers)
 
     def upscale_tensor(
         self, lr: Tensor, request: UpscaleRequest, generator: torch.Generator, on_step_end: StepCallback | None = None
@@ -310,9 +285,3 @@ class SRPipeline:
         image = LRImage(((lr[0].permute(1, 2, 0) + 1) / 2).cpu().numpy(), self.device)
         upscaling = Upscaling(self.decoder(request.fidelity), self.experts, image, request)
         return torch.cat(list(upscaling.rows(upscaling.sample_latent(generator, on_step_end))), 2)
-
-
-def _to_samples(hr: Tensor, depth: int, *, is_gray: bool) -> Samples:
-    """(1, 3, n, W) in [-1, 1] -> (n, W, 3) samples, or (n, W, 1) of the mean of the channels."""
-    values = (hr[0].permute(1, 2, 0).cpu().numpy() + 1) / 2
-    return from_unit(values.mean(-1, keepdims=True) if is_gray else values, depth)
