@@ -15,6 +15,7 @@ from linearsr.cli.train_estimate import show_estimate
 from linearsr.cli.train_feedback import choose_training_feedback
 
 if TYPE_CHECKING:
+    from linearsr.expert_files import Residency
     from linearsr.training.config import Execution, StageConfig
     from linearsr.training.models import Models
     from linearsr.training.presets import ExpertsName, PresetName, Recipe
@@ -50,14 +51,14 @@ class Setup:
 
         return preset(self.preset).with_stages(self._adjusted)
 
-    def models(self, *, faithful: bool = False) -> Models | None:
+    def models(self, *, faithful: bool = False, experts: Residency = "resident") -> Models | None:
         """The networks of the model to start from, if one is named; ``faithful`` prefers its decoder for fidelity."""
         if self.start_from is None:
             return None
         from linearsr.hub import find_model, load_model
         from linearsr.training.models import Models
 
-        parts = load_model(find_model(self.start_from))
+        parts = load_model(find_model(self.start_from), experts=experts)
         if faithful and parts.faithful is not None:
             parts.autoencoder.decoder = parts.faithful
         return Models(autoencoder=parts.autoencoder, experts=parts.experts, tag_table=parts.tag_table)
@@ -193,7 +194,7 @@ def flow_command(setup: Setup, dry_run: bool) -> None:
         show_estimate(recipe, recipe.flow)
         return
     with workspace(setup) as work:
-        train_flow(work, setup.models())
+        train_flow(work, setup.models(experts="on-demand"))  # it takes one of them
 
 
 @command.command("experts")

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -66,11 +67,14 @@ def train_flow(work: Workspace, models: Models | None = None, *, folder: str = "
     recipe = work.recipe
     if models is None:
         _refuse_untrained(work)
-    models = (models or _finished(work, "autoencoder")).to(work.device)
-    if models.experts is not None:
-        transformer = copy.deepcopy(models.experts.expert_at(TEXTURE_T))
+    models = models or _finished(work, "autoencoder")
+    if models.experts is None:
+        transformer = _seeded(recipe.flow.seed, lambda: LinearTransformer(recipe.transformer_model))
     else:
-        transformer = _seeded(recipe.flow.seed, lambda: LinearTransformer(recipe.transformer_model)).to(work.device)
+        transformer = copy.deepcopy(models.experts.expert_at(TEXTURE_T))
+    transformer.to(work.device)
+    # Without the other experts: at the paper's scale they would take gigabytes of a GPU.
+    models = replace(models, experts=None).to(work.device)
     fixed = work.validation_set()
     measure = partial(fixed.measure, at_every_t(transformer), models.autoencoder, BOUNDARIES, watched=transformer)
     validation = Validation(every=recipe.validation.flow_every, measure=measure)
