@@ -43,7 +43,8 @@ def guidance_source(kind: GuidanceKind, words: WordEncoder = PACKAGE_WORDS) -> G
         "none": None,
         "caption": caption_tokens,
         "features": feature_tokens,
-        "tags": partial(tag_tokens, words=words),
+        # The function itself where it will do: an ablation tells its uses of one model apart by name.
+        "tags": tag_tokens if words is PACKAGE_WORDS else partial(tag_tokens, words=words),
     }
     return sources[kind]
 
