@@ -41,6 +41,11 @@ SETS = {
         "models/realesrgan-x4fast --repeats 1 --out outputs/realsr`. Real-ESRGAN stands in both kinds of rows: the "
         "difference is what another program for the same network and another implementation of the metrics are worth.",
     ),
+    "osediff": (
+        "RealSR, every fourth crop, beside a diffusion model",
+        "OSEDiff's pictures are those that its authors publish beside their program, of 25 of the 100 crops; `fourth` "
+        "holds the references of those.",
+    ),
     "drealsr": ("DRealSR, 93 crops, 128 → 512", ""),
     "real": (
         "Real photographs without reference",
