@@ -16,7 +16,7 @@ from pathlib import Path
 from string import Template
 
 METRICS = {"psnr_y": "PSNR", "ssim_y": "SSIM", "lpips_alex": "LPIPS", "dists": "DISTS", "niqe": "NIQE"}
-STAGES = ("base", "autoencoder", "flow", "experts/expert?", "polish", "sft", "fidelity", "detail")
+STAGES = ("base", "autoencoder", "flow", "experts/expert?", "polish", "sft", "fidelity*", "detail")
 """Folders of a run, in order."""
 CARD = Template("""# $name
 
@@ -30,7 +30,8 @@ $parts
 
 Four transformers of width $width and depth $depth with ReLU linear attention, one per range of signal-to-noise ratio
 (boundaries $boundaries), predict a stride-32 latent in 4 steps; a decoder that also sees the LR image turns it into
-pixels. `faithful` is a second decoder, from the same start; `--fidelity` goes from one to the other (default: 0.25).
+pixels. `faithful` is the decoder that the one inside the autoencoder was trained from last; `--fidelity` goes from one to
+the other (default: 0.25).
 
 ## Training
 
@@ -42,7 +43,8 @@ validation. `recipes/train_tiny.py` on two CPU cores; every stage starts from th
 $stages
 
 Losses are means over the first and last tenth of each stage's log; in the polish its weights were raised on the way
-(`docs/log.md`). `fidelity` shared its core with other work: its hours are those of a busy machine.
+(`docs/log.md`). `fidelity` was trained twice, the second time with JPEG as pictures on the web have it. From there on a
+core was shared with other work: the hours are those of a busy machine.
 
 ## Scores
 
@@ -53,16 +55,16 @@ look at during development, never to train. Higher is better for PSNR and SSIM, 
 |---|$rule|
 $scores
 
-"mean latent" is the same decoder with the transformer switched off (`linearsr ablate decoder`). Where its row equals
-the model's, the sampled latent adds nothing that these numbers can tell; `docs/log.md` says why.
+With the transformer switched off (`linearsr ablate decoder`, in `docs/results.md`) the pictures are the same: the sampled
+latent adds nothing that these numbers can tell. `docs/log.md` says why.
 
 ## Limits
 
 - Trained for a few hours on one or two CPU cores: a first set of weights, not the method's ceiling. It is not
   the paper's model, and its scores are not comparable with the paper's.
 - It sharpens edges and textures; it does not invent faces or letters, and small text stays as legible as the input.
-- Heavy noise and strong JPEG blocks are hardly removed, and the grain of a noisy scan is sharpened with the rest, less
-  so with `--fidelity 1`.
+- Heavy noise and strong JPEG blocks are reduced and not removed, and the grain of a noisy scan is sharpened with the
+  rest, less so with `--fidelity 1`.
 
 ## Licence
 
