@@ -30,8 +30,8 @@ $parts
 
 Four transformers of width $width and depth $depth with ReLU linear attention, one per range of signal-to-noise ratio
 (boundaries $boundaries), predict a stride-32 latent in 4 steps; a decoder that also sees the LR image turns it into
-pixels. `faithful` is the decoder that the one inside the autoencoder was trained from last; `--fidelity` goes from one to
-the other (default: 0.25).
+pixels. `faithful` is the decoder that the one inside the autoencoder was trained from last; `--fidelity` goes from one
+to the other (default: 0.25).
 
 ## Training
 
@@ -55,8 +55,8 @@ look at during development, never to train. Higher is better for PSNR and SSIM, 
 |---|$rule|
 $scores
 
-With the transformer switched off (`linearsr ablate decoder`, in `docs/results.md`) the pictures are the same: the sampled
-latent adds nothing that these numbers can tell. `docs/log.md` says why.
+With the transformer switched off (`linearsr ablate decoder`, in `docs/results.md`) the pictures are the same: the
+sampled latent adds nothing that these numbers can tell. `docs/log.md` says why.
 
 ## Limits
 
