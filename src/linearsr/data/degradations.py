@@ -49,21 +49,25 @@ def degrade(images: Tensor, preset: Degradation, seeds: Sequence[int], *, togeth
 
 def _degrade(images: Tensor, preset: Degradation, seeds: Sequence[int]) -> Tensor:
     draws = Draws(seeds)
-    generators = [torch.Generator(images.device).manual_seed(derive_seed(seed, "noise")) for seed in seeds]
     whole = (images.shape[-2], images.shape[-1])
     final = (whole[0] // preset.scale, whole[1] // preset.scale)
     canvas = Canvas.of(list(images))
-    for stage, base in ((preset.first, whole), (preset.second, final)):
+    for number, (stage, base) in enumerate(((preset.first, whole), (preset.second, final))):
         if stage is not None:
             canvas = canvas.filtered(blur_kernels(draws, stage))
             canvas = _random_resize(canvas, stage, base, preset.antialias, draws)
-            canvas = add_noise(canvas, stage, draws, generators)
-            canvas = add_grain(canvas, stage, draws, generators)
+            canvas = add_noise(canvas, stage, draws, _generators(f"noise {number}", seeds, images.device))
+            canvas = add_grain(canvas, stage, draws, _generators(f"grain {number}", seeds, images.device))
             # The second JPEG belongs to the end: it may come after the sinc filter.
             if stage is preset.first:
                 canvas = _code(canvas, draws.uniform(stage.jpeg_quality), draws.chance(stage.jpeg_probability))
     finished = _finish(canvas, preset, final, draws).pixels
     return (finished.clamp(0, 1) * 255).round() / 255
+
+
+def _generators(purpose: str, seeds: Sequence[int], device: torch.device) -> list[torch.Generator]:
+    # Anew for each purpose: whether fields are drawn for an earlier one depends on the company of a picture.
+    return [torch.Generator(device).manual_seed(derive_seed(seed, purpose)) for seed in seeds]
 
 
 def _random_resize(canvas: Canvas, stage: DegradationStage, base: Size, antialias: bool, draws: Draws) -> Canvas:

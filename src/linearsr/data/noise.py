@@ -39,7 +39,7 @@ def add_noise(canvas: Canvas, stage: DegradationStage, draws: Draws, generators:
     signal = torch.where(_wide(gray, x), luma, x)
     shot = poisson_counts(WHITE_COUNT * signal, z) / WHITE_COUNT - signal
     noise = torch.where(_wide(gaussian, x), z * _wide(sigma, x), shot * _wide(scale, x))
-    return Canvas(torch.where(_wide(applies, x), (x + noise).clamp(0, 1), x), canvas.sizes)
+    return Canvas(torch.where(_wide(applies, x), (x + noise).clamp(0, 1), canvas.pixels), canvas.sizes)
 
 
 def add_grain(canvas: Canvas, stage: DegradationStage, draws: Draws, generators: Sequence[torch.Generator]) -> Canvas:
@@ -53,7 +53,9 @@ def add_grain(canvas: Canvas, stage: DegradationStage, draws: Draws, generators:
     x = canvas.pixels.clamp(0, 1)
     fields = Canvas(_normal_fields(canvas, [4] * len(applies), generators), canvas.sizes).filtered(kernels).pixels
     grain = math.sqrt(GRAIN_IN_COMMON) * fields[:, :1] + math.sqrt(1 - GRAIN_IN_COMMON) * fields[:, 1:]
-    return Canvas(torch.where(_wide(applies, x), (x + grain * _wide(sigma, x)).clamp(0, 1), x), canvas.sizes)
+    return Canvas(
+        torch.where(_wide(applies, x), (x + grain * _wide(sigma, x)).clamp(0, 1), canvas.pixels), canvas.sizes
+    )
 
 
 def poisson_counts(mean: Tensor, z: Tensor) -> Tensor:
