@@ -29,7 +29,7 @@ VERBS = {
 INTERRUPTED = 130
 SPINS = "10000"
 """How often a waiting thread of libgomp looks for the others before it sleeps. Its own 300,000 times cost four times as
-much processor time on a machine busy with other work, and gain nothing that can be measured on a quiet one."""
+much processor time on a machine busy with other work (docs/decisions/0008-strips.md)."""
 
 
 class VerbGroup(click.Group):
