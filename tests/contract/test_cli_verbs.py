@@ -10,7 +10,8 @@ import PIL.Image
 import pytest
 from recipes_folder import load_recipe
 
-from linearsr.cli.main import SPINS, VERBS, main, run
+from linearsr.cli.main import VERBS, run
+from linearsr.cli.process import SPINS
 
 
 def test_help_lists_every_verb_without_importing_torch():
@@ -29,15 +30,15 @@ def test_help_answers_at_once():
     assert time.perf_counter() - started < 2
 
 
-@pytest.mark.parametrize(("wish", "expected"), [(None, SPINS), ("5", "5")])
-def test_threads_sleep_soon_unless_the_user_says_otherwise(monkeypatch, wish, expected):
-    monkeypatch.setenv("GOMP_SPINCOUNT", "")
-    monkeypatch.delenv("GOMP_SPINCOUNT")
-    if wish is not None:
-        monkeypatch.setenv("GOMP_SPINCOUNT", wish)
-    with pytest.raises(SystemExit, match="0"):
-        main(["--version"])
-    assert os.environ["GOMP_SPINCOUNT"] == expected
+def test_the_process_is_prepared_before_torch_is_imported():
+    code = (
+        "import os, sys, linearsr.cli.main as cli\n"
+        "cli.run = lambda arguments: print('torch' in sys.modules, os.environ['GOMP_SPINCOUNT'])\n"
+        "cli.main([])\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+    assert done.stdout.split() == ["False", SPINS]
 
 
 def test_version_is_printed(capsys):

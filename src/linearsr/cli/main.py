@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -10,6 +9,7 @@ from importlib import import_module
 import click
 
 from linearsr import __version__
+from linearsr.cli.process import prepare_process
 from linearsr.errors import LinearSRError
 
 VERBS = {
@@ -27,9 +27,6 @@ VERBS = {
     "ablate": "Measure what each part of the method adds.",
 }
 INTERRUPTED = 130
-SPINS = "10000"
-"""How often a waiting thread of libgomp looks for the others before it sleeps. Its own 300,000 times cost four times as
-much processor time on a machine busy with other work (docs/decisions/0008-strips.md)."""
 
 
 class VerbGroup(click.Group):
@@ -60,7 +57,7 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 all well, 1 nothing could start, 2 some images failed."""
-    os.environ.setdefault("GOMP_SPINCOUNT", SPINS)  # read when torch is imported
+    prepare_process()
     sys.exit(run(arguments))
 
 

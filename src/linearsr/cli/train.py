@@ -253,7 +253,7 @@ def detail_command(setup: Setup) -> None:
     from linearsr.training.recipe import train_detail
 
     with workspace(setup) as work:
-        train_detail(work, setup.models(faithful=True))
+        train_detail(work, setup.models())
 
 
 @command.command("export")

@@ -106,6 +106,10 @@ class CrossAttention(nn.Module):
 
     def forward(self, x: Tensor, guidance: Tensor, mask_BL: Tensor | None = None) -> Tensor:
         k, v = self.kv(guidance).chunk(2, dim=-1)
+        if guidance.shape[1] == 1 and mask_BL is None and not torch.is_grad_enabled():
+            # All attention goes to a lone token, whatever the queries (in training they still belong to the graph).
+            lone: Tensor = self.out(v)
+            return lone.expand_as(x)
         q, k, v = (split_heads(part, self.heads) for part in (self.q_norm(self.q(x)), self.k_norm(k), v))
         mask = None if mask_BL is None else mask_BL[:, None, None, :]
         out: Tensor = self.out(merge_heads(F.scaled_dot_product_attention(q, k, v, attn_mask=mask)))

@@ -21,6 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from linearsr.models import bicubic
 from linearsr.models.configs import check_positive
 from linearsr.models.rows import Chain, Pointwise, RowStream, Skip, Streamable, row_stream
 from linearsr.models.texture import texture_energy
@@ -182,7 +183,7 @@ class Decoder(nn.Module):
 
 def enlarge(lr: Tensor) -> Tensor:
     """Bicubic enlargement of an LR image: (B, 3, h, w) -> (B, 3, 4h, 4w) float32."""
-    return F.interpolate(lr.float(), scale_factor=SCALE, mode="bicubic", align_corners=False)
+    return bicubic.enlarge(lr, SCALE)
 
 
 def receptive_radius(config: AutoencoderConfig) -> int:

@@ -15,11 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from linearsr.models import bicubic
 from linearsr.models.autoencoder import LR_STRIDE, SCALE, Decoder, enlarge, receptive_radius
 from linearsr.models.rows import ReadRows, RowDecoder, RowQueue, row_stream
-
-_BICUBIC_REACH = 2
-"""LR rows that an enlarged row depends on, above and below its own."""
 
 
 def decode_rows(
@@ -71,8 +69,8 @@ def decode_rows(
 
 def _enlarged(read_lr: ReadRows, low: int, high: int, height: int) -> Tensor:
     """Rows ``low`` to ``high`` of the enlargement of ``height`` LR rows."""
-    top = max(0, low // SCALE - _BICUBIC_REACH)
-    bottom = min(height, -(-high // SCALE) + _BICUBIC_REACH)
+    top = max(0, low // SCALE - bicubic.REACH)
+    bottom = min(height, -(-high // SCALE) + bicubic.REACH)
     return enlarge(read_lr(top, bottom))[:, :, low - top * SCALE : high - top * SCALE]
 
 

@@ -121,7 +121,7 @@ def tiny() -> Recipe:
         ),
         fidelity_loss=ImageLossWeights(l1=1.0),
         detail=replace(polish, name="detail", steps=2000, batch=8, lr_side=32, seed=8),
-        detail_loss=polish_loss,
+        detail_loss=replace(polish_loss, l1=2.0, lpips=0.4, dists=0.6, dists_samples=2, adversarial=0.015),
         validation=ValidationPlan(crops=16, lr_side=64, flow_every=35, expert_every=40, polish_every=200),
     )
 

@@ -127,3 +127,17 @@ def test_cross_attention_ignores_masked_tokens():
     mask = torch.tensor([[True, True, False, False]] * 2)
     torch.testing.assert_close(module(x, guidance, mask), module(x, guidance[:, :2]), rtol=1e-5, atol=1e-6)
     assert not torch.allclose(module(x, guidance, mask), module(x, guidance))
+
+
+def test_a_lone_guidance_token_gets_all_attention_with_or_without_gradients():
+    module = seeded(1, lambda: CrossAttention(16, 2))
+    x, guidance = torch.randn(2, 6, 16), torch.randn(2, 1, 16)
+    in_training = module(x, guidance)
+    with torch.no_grad():
+        in_use = module(x, guidance)
+        also_masked = module(x, guidance, torch.ones(2, 1, dtype=torch.bool))
+    assert in_use.shape == in_training.shape
+    torch.testing.assert_close(in_use, in_training.detach(), rtol=0, atol=1e-6)
+    torch.testing.assert_close(also_masked, in_use, rtol=0, atol=1e-6)
+    in_training.sum().backward()
+    assert module.q.weight.grad is not None
