@@ -7,6 +7,8 @@ is meant to change the losses, and with the reason in the commit.
 from __future__ import annotations
 
 import json
+import platform
+import re
 import tempfile
 from pathlib import Path
 
@@ -36,11 +38,18 @@ def losses_of(name: str, folder: Path) -> list[float]:
     return losses
 
 
+def cpu() -> str:
+    """Vector units and maker of this CPU: matrix products of either kind add up in an order of their own."""
+    cpuinfo = Path("/proc/cpuinfo")
+    found = re.search(r"vendor_id\s*: (\w+)", cpuinfo.read_text("utf-8")) if cpuinfo.exists() else None
+    return f"{torch.backends.cpu.get_cpu_capability()} {found[1] if found else platform.processor()}"
+
+
 def main() -> None:
+    """Write the file."""
     with tempfile.TemporaryDirectory() as folder:
         losses = {name: losses_of(name, Path(folder) / name) for name in NAMES}
-    machine = {"torch": torch.__version__, "cpu": torch.backends.cpu.get_cpu_capability()}
-    FILE.write_text(json.dumps({**machine, "losses": losses}, indent=1) + "\n", encoding="utf-8")
+    FILE.write_text(json.dumps({"torch": torch.__version__, "cpu": cpu(), "losses": losses}, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

