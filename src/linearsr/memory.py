@@ -18,11 +18,11 @@ CELL = 8
 """LR pixels along a side of a latent cell."""
 WHOLE_LIMIT = 320 * 320
 """LR pixels up to which an image is decoded in one piece."""
-AUTO_TILE = 96
+AUTO_TILE = 128
 """Side of a square of LR pixels as large as an automatic strip on a CPU: its activations stay in the caches."""
 AUTO_TILE_ACCELERATOR = 1024
 """The same where memory is large and a short strip leaves most of the device idle."""
-TOKENS_PER_STRIP = 1024
+TOKENS_PER_STRIP = 2048
 """Fewest tokens the transformer takes at a time; on a CPU, hidden features of more no longer fit the caches."""
 
 BASE_BYTES = 490_000_000

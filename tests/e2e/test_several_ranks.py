@@ -21,8 +21,8 @@ from linearsr.training.validation import read_curves
 FINISHED = [0, 0]
 KILLED = [-signal.SIGKILL, -signal.SIGKILL]
 MODES = ("ddp", "fsdp")
-ROUNDING = 1e-4
-"""Largest relative distance of the end weights where sums run in another order; 3e-6 measured."""
+ROUNDING = 1e-3
+"""Largest relative distance of the end weights where sums run in another order; 3e-6 and 2e-4 measured on two CPUs."""
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
 ACCELERATE = ("-m", "accelerate.commands.launch", "--multi_gpu", "--num_machines=1", "--num_processes=2")
 

@@ -10,14 +10,14 @@ from linearsr.memory import BASE_BYTES, WHOLE_LIMIT, StripPlan, estimate_peak_me
     ("width", "height", "tile", "decoder", "transformer"),
     [
         (64, 64, None, 64, 8),
-        (320, 320, None, 320, 25),
-        (328, 320, None, 28, 24),
+        (320, 320, None, 320, 40),
+        (328, 320, None, 49, 40),
         (9000, 9000, 0, 9000, 1125),
-        (2000, 2000, None, 4, 4),
+        (2000, 2000, None, 8, 8),
         (9000, 9000, 128, 1, 1),
         (100, 2000, 128, 157, 19),
         (10, 10, 128, 16, 2),
-        (8, 80_000, None, 1152, 1024),
+        (8, 80_000, None, 2048, 2048),
         (80_000, 8, None, 1, 1),
     ],
 )

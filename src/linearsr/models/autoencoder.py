@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from linearsr.models import bicubic
 from linearsr.models.configs import check_positive
-from linearsr.models.rows import Chain, Pointwise, RowStream, Skip, Streamable, row_stream
+from linearsr.models.rows import ResidualRows, RowStream, Streamable
 from linearsr.models.texture import texture_energy
 
 SCALE = 4
@@ -62,7 +62,7 @@ class ResidualBlock(Streamable):
         return x + update
 
     def stream(self) -> RowStream:
-        return Skip(Chain(row_stream(self.conv_in), Pointwise(nn.SiLU()), row_stream(self.conv_out)))
+        return ResidualRows(self.conv_in, self.conv_out)
 
 
 class Upsample(nn.Sequential):

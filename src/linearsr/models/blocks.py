@@ -10,11 +10,13 @@ Legend: B batch, N = h w tokens, D width. Reference: Xie et al., SANA, 2024 (arX
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from linearsr.models.attention import QK_NORM_EPS, CrossAttention, LinearAttention
 from linearsr.models.conditioning import Condition, drawn_parameter
+from linearsr.models.rows import silu_rows
 
 Grid = tuple[int, int]
 """Height and width of the token grid."""
@@ -36,10 +38,14 @@ class MixFFN(nn.Module):
     def forward(self, x: Tensor, grid: Grid) -> Tensor:
         return self.contract(self.depthwise(self.widen(x, grid)))
 
-    def widen(self, x: Tensor, grid: Grid) -> Tensor:
-        """Tokens (B, N, D) -> input of the depth-wise convolution, (B, C, h, w)."""
+    def widen(self, x: Tensor, grid: Grid, out: Tensor | None = None) -> Tensor:
+        """Tokens (B, N, D) -> input of the depth-wise convolution, (B, C, h, w), written to ``out`` if given."""
         # Seen as an image, (B, N, C) tokens are already in channels_last order: no copy on either side.
-        return F.silu(self.expand(x)).view(len(x), *grid, -1).permute(0, 3, 1, 2)
+        wide: Tensor = self.expand(x).view(len(x), *grid, -1).permute(0, 3, 1, 2)
+        if out is None:
+            return F.silu(wide)
+        silu_rows(wide, out)
+        return out
 
     def contract(self, hidden: Tensor) -> Tensor:
         """Output of the depth-wise convolution, (B, C, h, w) -> tokens (B, N, D)."""
@@ -74,14 +80,14 @@ class LinearBlock(nn.Module):
     def forward(self, x: Tensor, grid: Grid, condition: Condition) -> Tensor:
         x = self.attend(x, condition)
         shift, scale, gate = self.modulations(condition)[3:]
-        update: Tensor = gate * self.ffn(modulate(self.norm2(x), shift, scale), grid)
-        return x + update
+        return torch.addcmul(x, gate, self.ffn(modulate(self.norm2(x), shift, scale), grid))
 
     def attend(self, x: Tensor, condition: Condition, summary: Tensor | None = None) -> Tensor:
         """The block up to its feed-forward; with a ``summary``, attention is to what that was made of, not to ``x``."""
         shift, scale, gate = self.modulations(condition)[:3]
         normed = modulate(self.norm1(x), shift, scale)
-        x = x + gate * self.attention.read(normed, self.attention.summarize(normed) if summary is None else summary)
+        attended = self.attention.read(normed, self.attention.summarize(normed) if summary is None else summary)
+        x = torch.addcmul(x, gate, attended)
         update: Tensor = self.cross_attention(x, condition.tokens, condition.mask_BL)
         return x + update
 
@@ -97,4 +103,4 @@ class LinearBlock(nn.Module):
 
 def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
     """Return ``x (1 + scale) + shift``."""
-    return x * (1 + scale) + shift
+    return torch.addcmul(shift, x, 1 + scale)

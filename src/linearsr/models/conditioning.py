@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from linearsr.models.rows import Chain, Pointwise, RowStream, Streamable, row_stream
+
 FREQUENCIES = 256
 """Sinusoidal features of a timestep."""
 
@@ -43,7 +45,7 @@ def sinusoids(t: Tensor) -> Tensor:
     return torch.cat((angles.cos(), angles.sin()), dim=-1)
 
 
-class LREncoder(nn.Module):
+class LREncoder(Streamable):
     """E_conv: strided convolutions with SiLU from the native LR to the latent grid. (B, 3, 8h, 8w) -> (B, C, h, w).
 
     LinearSR conditions by concatenation, z'_t = concat(z_t, E_conv(x_lr)); there is no second network beside the first.
@@ -59,6 +61,9 @@ class LREncoder(nn.Module):
         for conv in self.convs:
             x = F.silu(conv(x))
         return x
+
+    def stream(self) -> RowStream:
+        return Chain(*(part for conv in self.convs for part in (row_stream(conv), Pointwise(nn.SiLU()))))
 
 
 def drawn_parameter(*shape: int) -> nn.Parameter:

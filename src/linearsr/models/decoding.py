@@ -11,13 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from linearsr.models import bicubic
 from linearsr.models.autoencoder import LR_STRIDE, SCALE, Decoder, enlarge, receptive_radius
-from linearsr.models.rows import ReadRows, RowDecoder, RowQueue, row_stream
+from linearsr.models.rows import ReadRows, RowDecoder, RowQueue, flow, row_stream, split_rows
 
 
 def decode_rows(
@@ -82,7 +81,7 @@ class _DecoderRows:
         self._decoder, self._native_rows = decoder, native_rows
         self._pyramid = [row_stream(part) for part in (decoder.pyramid.stem, *decoder.pyramid.levels)]
         self._climb = [(row_stream(mix), row_stream(up)) for mix, up in zip(decoder.mix, decoder.climb, strict=True)]
-        self._trunk, self._tail = row_stream(decoder.trunk), row_stream(decoder.tail)
+        self._trunk, self._tail = [row_stream(block) for block in decoder.trunk], row_stream(decoder.tail)
         stem = decoder.pyramid.stem
         self._latents, self._native = RowQueue(), _StemRows(stem, read_lr, lr_rows)
         self._waiting = [RowQueue() for _ in self._climb[:-1]]
@@ -98,11 +97,9 @@ class _DecoderRows:
             if waiting is not None:
                 waiting.put(x)
         for native, closing in self._climbed(0, _add(self._latents, x), last=last):
-            for part, ending in _parts(native, self._native_rows, last=closing):
-                update = _add(self._native, self._trunk.push(part, last=ending))
-                # At the end of the image the trunk lets go of all the rows that it held back.
-                for piece, is_last in _parts(update, self._native_rows, last=ending):
-                    detail = self._tail.push(piece, last=is_last)
+            for update, ending in flow(self._trunk, native, self._native_rows, last=closing):
+                for part, is_last in split_rows(_add(self._native, update), self._native_rows, last=ending):
+                    detail = self._tail.push(part, last=is_last)
                     if detail is not None:
                         yield detail.float()
 
@@ -112,7 +109,7 @@ class _DecoderRows:
             yield x, last
             return
         mix, up = self._climb[level]
-        for part, closing in _parts(x, self._native_rows * 2**level // LR_STRIDE, last=last):
+        for part, closing in split_rows(x, self._native_rows * 2**level // LR_STRIDE, last=last):
             climbed = up.push(mix.push(part, last=closing), last=closing)
             yield from self._climbed(level + 1, _add(self._finer[level], climbed), last=closing)
 
@@ -131,16 +128,6 @@ class _StemRows:
         weight, bias = self._stem.weight, self._stem.bias
         lr = F.pad(self._read(first, end).to(weight.dtype), (0, 0, first - top, bottom - end))
         return F.conv2d(lr, weight, bias, padding=(0, 1))
-
-
-def _parts(x: Tensor | None, rows: int, *, last: bool) -> Iterator[tuple[Tensor | None, bool]]:
-    """Cut rows into parts of about a strip: a latent row of a wide image, or what the last push frees, can be more."""
-    if x is None:
-        yield None, last
-        return
-    parts = torch.split(x, max(1, rows), dim=2)
-    for index, part in enumerate(parts, start=1):
-        yield part, last and index == len(parts)
 
 
 def _add(waiting: RowQueue | _StemRows, x: Tensor | None) -> Tensor | None:

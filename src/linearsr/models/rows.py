@@ -9,7 +9,7 @@ depth costs no recomputation and its memory does not grow with the height of the
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import torch
@@ -76,68 +76,148 @@ def join_rows(*parts: Tensor | None) -> Tensor:
     return torch.cat([part.permute(0, 2, 3, 1) for part in present], 1).permute(0, 3, 1, 2)
 
 
+def split_rows(x: Tensor | None, rows: int, *, last: bool) -> Iterator[tuple[Tensor | None, bool]]:
+    """Cut (1, C, n, W) into parts of at most ``rows`` rows, at least one; yield them with "is last"."""
+    if x is None:
+        yield None, last
+        return
+    parts = torch.split(x, max(1, rows), dim=2)
+    for index, part in enumerate(parts, start=1):
+        yield part, last and index == len(parts)
+
+
+def flow(
+    streams: Sequence[RowStream], x: Tensor | None, rows: int, *, last: bool
+) -> Iterator[tuple[Tensor | None, bool]]:
+    """Send rows through streams one after the other, each taking ``rows`` at a time; yield what comes out.
+
+    At the end of an image every stream lets go of what it held back: passed on at once, that would add up.
+    """
+    if not streams:
+        yield x, last
+        return
+    for part, closing in split_rows(x, rows, last=last):
+        yield from flow(streams[1:], streams[0].push(part, last=closing), rows, last=closing)
+
+
 class RowQueue:
-    """Rows waiting for their partner: first in, first out."""
+    """Rows waiting for their partner: first in, first out, in a ring of memory that is used again and again.
+
+    Rows that stay where they were made would scatter over the heap, which costs more than they do.
+    """
 
     def __init__(self) -> None:
-        self._parts: list[Tensor] = []
+        self._ring: Tensor | None = None  # (room, W, C)
+        self._first = self._count = 0
 
     def put(self, x: Tensor | None) -> None:
-        """Append rows."""
-        if x is not None:
-            self._parts.append(x)
+        """Append rows, (1, C, rows, W)."""
+        if x is None:
+            return
+        rows = x[0].permute(1, 2, 0)
+        if self._ring is None or self._count + len(rows) > len(self._ring):
+            self._grow(rows)
+        else:
+            self._write(rows)
+        self._count += len(rows)
 
     def take(self, count: int) -> Tensor:
-        """Remove and return the first ``count`` rows, (1, C, count, W)."""
-        taken: list[Tensor] = []
-        while count:
-            part = self._parts.pop(0)
-            if part.shape[2] > count:
-                self._parts.insert(0, part[:, :, count:])
-                part = part[:, :, :count]
-            taken.append(part)
-            count -= part.shape[2]
-        return join_rows(*taken)
+        """Remove the first ``count`` rows and return them, (1, C, count, W), for use before the next are put."""
+        assert self._ring is not None, "rows are put before they are taken"
+        assert count <= self._count, "more rows are taken than were put"
+        parts = [part.permute(2, 0, 1)[None] for part in self._pieces(self._first, count)]
+        self._first, self._count = (self._first + count) % len(self._ring), self._count - count
+        return join_rows(*parts)
+
+    def _grow(self, rows: Tensor) -> None:
+        waiting = [] if self._ring is None else self._pieces(self._first, self._count)
+        self._ring, self._first = torch.cat([*waiting, rows]), 0
+
+    def _write(self, rows: Tensor) -> None:
+        pieces = self._pieces(self._first + self._count, len(rows))
+        for piece, part in zip(pieces, torch.split(rows, [len(piece) for piece in pieces]), strict=True):
+            piece.copy_(part)
+
+    def _pieces(self, first: int, count: int) -> list[Tensor]:
+        """The ``count`` places from ``first`` on, as one or two pieces of the ring."""
+        assert self._ring is not None, "a ring has places once it was grown"
+        first %= len(self._ring)
+        until_end = min(count, len(self._ring) - first)
+        pieces = [self._ring[first : first + until_end], self._ring[: count - until_end]]
+        return [piece for piece in pieces if len(piece)]
+
+
+WriteRows = Callable[[Tensor, Tensor], object]
+"""Writes a pointwise function of the first rows to the second."""
+
+
+def copy_rows(x: Tensor, out: Tensor) -> None:
+    """Write ``x``."""
+    out.copy_(x)
+
+
+def silu_rows(x: Tensor, out: Tensor) -> None:
+    """Write SiLU(x)."""
+    torch.ops.aten.silu.out(x, out=out)
 
 
 class ConvRows:
-    """A convolution with as much padding above and below as its own, or with given rows in place of that padding."""
+    """A convolution with as much padding above and below as its own, or with given rows in place of that padding.
 
-    def __init__(self, conv: nn.Conv2d, above: Tensor | None = None, below: Tensor | None = None) -> None:
-        self._conv, self._below = conv, below
+    ``push`` is ``make_room``, ``write`` of the rows into the room (a copy, or a pointwise function), and ``finish``.
+    """
+
+    def __init__(
+        self, conv: nn.Conv2d, above: Tensor | None = None, below: Tensor | None = None, *, write: WriteRows = copy_rows
+    ) -> None:
+        self._conv, self._below, self._write = conv, below, write
         self._kernel, self._stride = conv.kernel_size[0], conv.stride[0]
         self._pad, self._pad_width = (int(side) for side in conv.padding)
         self._kept = None if above is None else above.clone()
-        self._fresh = above is None
+        self._is_fresh, self._width = above is None, 0
 
     def push(self, x: Tensor | None, *, last: bool) -> Tensor | None:
+        rows = self.join(x, last=last)
+        return None if rows is None else self.finish(rows, last=last)
+
+    def join(self, x: Tensor | None, *, last: bool) -> Tensor | None:
+        """Return what is kept and the next rows below it, padded at an end of the image."""
         if x is None and not last:
             return None
-        if self._fresh and x is not None:
-            self._kept, self._fresh = self._padding(x), False
-        below = self._below if last and self._below is not None else None
-        if last and below is None:
-            example = self._kept if x is None else x
-            assert example is not None, "a stream is not closed before its first row"
-            below = self._padding(example)
-        rows = join_rows(self._kept, x, below)
+        count, width = (0, self._width) if x is None else (x.shape[2], x.shape[3])
+        rows, room = self.make_room(count, width, last=last)
+        if x is not None:
+            self._write(x, room)
+        return rows
+
+    def make_room(self, count: int, width: int, *, last: bool) -> tuple[Tensor, Tensor]:
+        """Return the same with room for ``count`` rows, and the room."""
+        assert count or not self._is_fresh, "a stream is not closed before its first row"
+        kept = 0 if self._kept is None else self._kept.shape[2]
+        above = self._pad if self._is_fresh else kept
+        below = 0 if not last else self._pad if self._below is None else self._below.shape[2]
+        size, weight = (above + count + below, width, self._conv.in_channels), self._conv.weight
+        rows = weight.new_empty(size).permute(2, 0, 1)[None]
+        for part, values in ((rows[:, :, :above], self._kept), (rows[:, :, above + count :], self._below)):
+            part.zero_() if values is None else part.copy_(values)
+        self._is_fresh, self._width = False, width
+        return rows, rows[:, :, above : above + count]
+
+    def finish(self, rows: Tensor, *, last: bool) -> Tensor | None:
+        """Keep what the next rows will need of these, and return the output rows that they are enough for, if any."""
         count = max(0, (rows.shape[2] - self._kernel) // self._stride + 1)
-        self._keep(rows[:, :, count * self._stride :])
+        self._keep(None if last else rows[:, :, count * self._stride :])
         if not count:
             return None
         conv = self._conv
         return F.conv2d(rows, conv.weight, conv.bias, conv.stride, (0, self._pad_width), groups=conv.groups)
 
-    def _keep(self, rows: Tensor) -> None:
-        # A view would keep all of the rows it is cut from; and always new tensors would scatter over the heap, which
-        # costs more than they do.
-        if self._kept is not None and self._kept.shape == rows.shape:
+    def _keep(self, rows: Tensor | None) -> None:
+        # A view would keep all of the rows it is cut from; and always new tensors would scatter over the heap.
+        if rows is not None and self._kept is not None and self._kept.shape == rows.shape:
             self._kept.copy_(rows)
         else:
-            self._kept = rows.clone()
-
-    def _padding(self, x: Tensor) -> Tensor | None:
-        return torch.zeros_like(x[:, :, : self._pad]) if self._pad else None  # in the memory format of x
+            self._kept = None if rows is None else rows.clone()
 
 
 class Pointwise:
@@ -162,13 +242,25 @@ class Chain:
         return x
 
 
-class Skip:
-    """x + body(x): the input waits until its row of the body's output is there."""
+class ResidualRows:
+    """x + second(SiLU(first(x))) for two 3x3 convolutions.
 
-    def __init__(self, body: RowStream) -> None:
-        self._body, self._waiting = body, RowQueue()
+    The input need not wait for its update: its rows are still among those that the first convolution has joined.
+    """
+
+    def __init__(self, first: nn.Conv2d, second: nn.Conv2d) -> None:
+        self._first, self._second = ConvRows(first), ConvRows(second, write=silu_rows)
+        self._returned, self._top = 0, -1  # joined rows begin with the padding above row 0
 
     def push(self, x: Tensor | None, *, last: bool) -> Tensor | None:
-        self._waiting.put(x)
-        update = self._body.push(x, last=last)
-        return None if update is None else self._waiting.take(update.shape[2]) + update
+        rows = self._first.join(x, last=last)
+        if rows is None:
+            return None
+        hidden = self._first.finish(rows, last=last)
+        offset = self._returned - self._top
+        self._top += 0 if hidden is None else hidden.shape[2]
+        update = self._second.push(hidden, last=last)
+        if update is None:
+            return None
+        self._returned += update.shape[2]
+        return update.add_(rows[:, :, offset : offset + update.shape[2]])

@@ -29,7 +29,7 @@ from linearsr.models.transformer import LinearTransformer
 Strip = tuple[int, int]
 """First row of a strip and the row after its last."""
 _LR_HALO = 1
-"""Token rows around a strip that its LR features depend on."""
+"""Token rows around a band that its LR features depend on."""
 
 
 def velocity_in_strips(
@@ -96,19 +96,30 @@ class _Sweep:
     def embed(self) -> Tensor:
         """Make the tokens; return what the first block's attention needs to know of them."""
         total: Tensor | None = None
-        for top, bottom in self._strips():
-            z_t = self._z_t[:, :, self._top + top : self._top + bottom]
-            x = self._transformer.embed(z_t, self._lr_features(self._top + top, self._top + bottom))
+        top = 0
+        for features in self._lr_features():
+            bottom = top + features.shape[2]
+            x = self._transformer.embed(self._z_t[:, :, self._top + top : self._top + bottom], features)
             self._tokens.write(top, x.view(bottom - top, -1))
             total = _plus(total, self._blocks[0].summarize(x, self._condition))
+            top = bottom
         assert total is not None, "a band has at least one row"
         return total
 
-    def _lr_features(self, top: int, bottom: int) -> Tensor:
-        low, high = max(0, top - _LR_HALO), min(self._height, bottom + _LR_HALO)
-        lr = self._read_lr(low * LR_STRIDE, high * LR_STRIDE).to(self._z_t.dtype)
-        features: Tensor = self._transformer.lr_encoder(lr)
-        return features[:, :, top - low : bottom - low]
+    def _lr_features(self) -> Iterator[Tensor]:
+        """Yield the LR features of this band, about a strip at a time."""
+        low, high = max(0, self._top - _LR_HALO), min(self._height, self._bottom + _LR_HALO)
+        stream, row = self._transformer.lr_encoder.stream(), low
+        for top in range(low, high, self._rows):
+            bottom = min(high, top + self._rows)
+            lr = self._read_lr(top * LR_STRIDE, bottom * LR_STRIDE).to(self._z_t.dtype)
+            features = stream.push(lr, last=bottom == high)
+            if features is None:
+                continue
+            inside = features[:, :, max(0, self._top - row) : max(0, self._bottom - row)]
+            row += features.shape[2]
+            if inside.shape[2]:
+                yield inside
 
     def run_block(self, index: int, summary: Tensor) -> Tensor:
         """Apply one block to all tokens; return the next block's summary (after the last one, this block's)."""
@@ -158,16 +169,21 @@ class _FeedForwardRows:
 
     def widen(self, x: Tensor) -> Tensor:
         """Input of the depth-wise convolution, (1, C, rows, W)."""
-        modulated = modulate(self._block.norm2(x), self._shift, self._scale)
-        return self._block.ffn.widen(modulated, (x.shape[1] // self._width, self._width))
+        return self._block.ffn.widen(self._modulated(x), (x.shape[1] // self._width, self._width))
+
+    def _modulated(self, x: Tensor) -> Tensor:
+        return modulate(self._block.norm2(x), self._shift, self._scale)
 
     def push(self, x: Tensor, *, last: bool) -> Tensor | None:
         self._waiting.put(x.view(1, -1, self._width, x.shape[2]).permute(0, 3, 1, 2))
-        hidden = self._conv.push(self.widen(x), last=last)
+        height = x.shape[1] // self._width
+        rows, room = self._conv.make_room(height, self._width, last=last)
+        self._block.ffn.widen(self._modulated(x), (height, self._width), out=room)
+        hidden = self._conv.finish(rows, last=last)
         if hidden is None:
             return None
         before = self._waiting.take(hidden.shape[2]).permute(0, 2, 3, 1).flatten(1, 2)
-        return before + self._gate * self._block.ffn.contract(hidden)
+        return torch.addcmul(before, self._gate, self._block.ffn.contract(hidden))
 
 
 def _plus(total: Tensor | None, part: Tensor) -> Tensor:

@@ -61,7 +61,7 @@ def test_the_transformer_costs_what_its_layers_say():
     n, width, hidden = side * side, config.width, int(config.mlp_ratio * config.width)
     c = width // config.heads
     attention = 4 * n * width * width + config.heads * n * (c * (c + 1)) * 2
-    cross = 2 * n * width * width + 2 * width * width + 2 * n * width
+    cross = 3 * width * width  # the one null token gets all attention: no queries, and one output for all
     ffn = n * (width * 2 * hidden + 9 * 2 * hidden + hidden * width)
     channels = config.lr_channels
     e_conv = 16 * n * (16 * 3 * channels // 2 + 4 * channels // 2 * channels + channels * channels)

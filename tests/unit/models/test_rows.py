@@ -10,7 +10,7 @@ from small_models import randn, seeded
 from torch import nn
 
 from linearsr.models.autoencoder import Downsample, ResidualBlock, Upsample
-from linearsr.models.rows import ConvRows, RowQueue, join_rows, row_stream
+from linearsr.models.rows import ConvRows, RowQueue, flow, join_rows, row_stream
 
 NETWORKS = {
     "3x3": lambda: nn.Conv2d(4, 5, 3, padding=1),
@@ -98,6 +98,37 @@ def test_a_queue_returns_rows_in_order_across_its_parts():
     queue.put(x[:, :, 4:])
     taken = [queue.take(count) for count in (3, 1, 5, 1)]
     assert torch.equal(torch.cat(taken, 2), x)
+
+
+def test_a_queue_works_in_the_same_memory_again_and_again():
+    x, queue = randn(1, 2, 60, 3), RowQueue()
+    queue.put(x[:, :, :7])
+    places, taken = set(), []
+    for top in range(7, 52, 5):
+        taken.append(queue.take(5).clone())
+        queue.put(x[:, :, top : top + 5])
+        places.add(queue._ring.data_ptr())
+    assert len(places) == 1
+    assert torch.equal(torch.cat([*taken, queue.take(7)], 2), x[:, :, :52])
+
+
+def test_a_flow_passes_few_rows_on_at_a_time_even_at_the_end():
+    blocks = nn.ModuleList(ResidualBlock(4) for _ in range(5)).double()
+    x, seen = randn(1, 4, 20, 6).double(), []
+
+    class Watched:
+        def __init__(self, stream):
+            self._stream = stream
+
+        def push(self, x, *, last):
+            seen.append(0 if x is None else x.shape[2])
+            return self._stream.push(x, last=last)
+
+    with torch.no_grad():
+        streams = [Watched(row_stream(block)) for block in blocks]
+        parts = [part for part, _ in flow(streams, x, 3, last=True)]
+        torch.testing.assert_close(join_rows(*parts), nn.Sequential(*blocks)(x), rtol=0, atol=1e-12)
+    assert max(seen) == 3
 
 
 def test_a_module_that_mixes_rows_is_refused():

@@ -50,7 +50,7 @@ def test_captions_are_those_of_sana_without_their_padding(gemma, text, instructi
     states, mask = encoded_by_sana(gemma, text, instruction)
     ours = Gemma(*parts(gemma), "\n".join(instruction)).caption(text)
     assert ours.std() > 0.1
-    torch.testing.assert_close(ours[0], states[mask.bool()], rtol=0, atol=1e-6)
+    torch.testing.assert_close(ours[0], states[mask.bool()], rtol=0, atol=5e-6)
 
 
 @torch.no_grad()
