@@ -81,7 +81,7 @@ def sample(
 
 
 def _euler_step(velocity: VelocityFunction, z: Tensor, t: float, t_next: float) -> Tensor:
-    return z + (t_next - t) * velocity(z, t)
+    return torch.add(z, velocity(z, t), alpha=t_next - t)
 
 
 def _heun_step(velocity: VelocityFunction, z: Tensor, t: float, t_next: float) -> Tensor:
