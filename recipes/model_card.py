@@ -16,7 +16,7 @@ from pathlib import Path
 from string import Template
 
 METRICS = {"psnr_y": "PSNR", "ssim_y": "SSIM", "lpips_alex": "LPIPS", "dists": "DISTS", "niqe": "NIQE"}
-STAGES = ("base", "autoencoder", "flow", "experts/expert?", "polish", "sft", "fidelity*", "detail")
+STAGES = ("base", "autoencoder", "flow", "experts/expert?", "polish", "sft", "fidelity*", "detail", "distill")
 """Folders of a run, in order."""
 CARD = Template("""# $name
 

@@ -19,13 +19,14 @@ from linearsr.training.stages import (
     AutoencoderStage,
     BaseStage,
     DecoderStage,
+    DistillStage,
     FlowStage,
     LatentMix,
     PolishStage,
     Stage,
 )
 
-NAMES = ("base", "autoencoder", "flow", "expert", "polish", "decoder")
+NAMES = ("base", "autoencoder", "flow", "expert", "polish", "decoder", "distill")
 LOSS = ImageLossWeights(l1=1.0, lpips=0.2, adversarial=0.05)
 
 
@@ -54,6 +55,8 @@ def small_stage(
         return PolishStage(config, _autoencoder(), small_experts(), pool, loss)
     if name == "decoder":
         return DecoderStage(config, _autoencoder(), small_experts(), pool, loss)
+    if name == "distill":
+        return DistillStage(config, small_experts(), pool)
     density = TimestepDensity() if name == "flow" else TimestepDensity(low=0.223, high=0.875)
     return FlowStage(config, small_transformer(), _autoencoder(), pool, density)
 

@@ -12,7 +12,7 @@ from training_photos import write_shards
 
 from linearsr.cli.main import run as linearsr
 
-STAGES = ("autoencoder", "flow", "experts", "polish", "sft", "fidelity", "detail")
+STAGES = ("autoencoder", "flow", "experts", "polish", "sft", "fidelity", "detail", "distill")
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_every_stage_has_its_folder_and_export_writes_a_model_that_upscales(fini
     assert linearsr(arguments) == 0
 
 
-@pytest.mark.parametrize("stage", ["experts", "polish", "sft", "detail"])
+@pytest.mark.parametrize("stage", ["experts", "polish", "sft", "detail", "distill"])
 def test_export_takes_the_stage_it_is_told(finished, tmp_path, stage):
     options = ["--run", str(finished), "-o", str(tmp_path), "--stage", stage, "--compact"]
     assert linearsr(["train", "export", *options]) == 0
@@ -153,8 +153,9 @@ def test_a_stage_whose_predecessor_is_missing_names_the_command(train, tmp_path,
     for stage, before in (*zip(STAGES[1:5], STAGES, strict=False), ("detail", "fidelity")):
         assert train(stage, tmp_path) == 1
         assert f"run linearsr train {before} first" in capsys.readouterr().err
-    assert train("fidelity", tmp_path) == 1
-    assert "finish it first: linearsr train experts" in capsys.readouterr().err
+    for stage in ("fidelity", "distill"):
+        assert train(stage, tmp_path) == 1
+        assert "finish it first: linearsr train experts" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -165,7 +166,7 @@ def test_every_stage_can_start_from_a_model(train, finished, tmp_path, stage):
     assert not (tmp_path / "run/base").exists()
     trained = load_file(tmp_path / f"run/{stage}/autoencoder.safetensors")
     given = load_file(model / "autoencoder.safetensors")
-    frozen = stage in ("flow", "experts")
+    frozen = stage in ("flow", "experts", "distill")
     assert all(trained[name].equal(value) for name, value in given.items()) is frozen
 
 

@@ -12,7 +12,7 @@ import pytest
 from all_stages import train_all
 from training_photos import write_shards
 
-STAGES = {"autoencoder": 6, "flow": 10, "experts": 4, "polish": 6, "sft": 6, "fidelity": 6, "detail": 6}
+STAGES = {"autoencoder": 6, "flow": 10, "experts": 4, "polish": 6, "sft": 6, "fidelity": 6, "detail": 6, "distill": 6}
 """Steps of each, saved after every second and validated, but for the autoencoder, after every fifth."""
 KILLS = 10
 

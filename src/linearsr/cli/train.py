@@ -167,8 +167,8 @@ def stage_options(callback: Callback) -> Callable[..., Any]:
 def command() -> None:
     """Train a model, stage by stage; every stage resumes by itself.
 
-    autoencoder, flow, experts, polish, sft, fidelity and detail follow each other in one --run folder; export writes
-    the model.
+    autoencoder, flow, experts, polish, sft, fidelity, detail and distill follow each other in one --run folder; export
+    writes the model.
     """
 
 
@@ -254,6 +254,16 @@ def detail_command(setup: Setup) -> None:
 
     with workspace(setup) as work:
         train_detail(work, setup.models())
+
+
+@command.command("distill")
+@stage_options
+def distill_command(setup: Setup) -> None:
+    """The expert of the noisiest interval, to do alone what all do in four steps: upscale --steps 1."""
+    from linearsr.training.recipe import train_distill
+
+    with workspace(setup) as work:
+        train_distill(work, setup.models())
 
 
 @command.command("export")

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from linearsr.models import bicubic
 from linearsr.models.autoencoder import LR_STRIDE, SCALE, Decoder, enlarge, receptive_radius
-from linearsr.models.rows import ReadRows, RowDecoder, RowQueue, flow, row_stream, split_rows
+from linearsr.models.rows import ReadRows, RowDecoder, RowQueue, cascade, row_stream, split_rows
 
 
 def decode_rows(
@@ -97,7 +97,7 @@ class _DecoderRows:
             if waiting is not None:
                 waiting.put(x)
         for native, closing in self._climbed(0, _add(self._latents, x), last=last):
-            for update, ending in flow(self._trunk, native, self._native_rows, last=closing):
+            for update, ending in cascade(self._trunk, native, self._native_rows, last=closing):
                 for part, is_last in split_rows(_add(self._native, update), self._native_rows, last=ending):
                     detail = self._tail.push(part, last=is_last)
                     if detail is not None:

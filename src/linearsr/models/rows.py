@@ -86,7 +86,7 @@ def split_rows(x: Tensor | None, rows: int, *, last: bool) -> Iterator[tuple[Ten
         yield part, last and index == len(parts)
 
 
-def flow(
+def cascade(
     streams: Sequence[RowStream], x: Tensor | None, rows: int, *, last: bool
 ) -> Iterator[tuple[Tensor | None, bool]]:
     """Send rows through streams one after the other, each taking ``rows`` at a time; yield what comes out.
@@ -97,7 +97,7 @@ def flow(
         yield x, last
         return
     for part, closing in split_rows(x, rows, last=last):
-        yield from flow(streams[1:], streams[0].push(part, last=closing), rows, last=closing)
+        yield from cascade(streams[1:], streams[0].push(part, last=closing), rows, last=closing)
 
 
 class RowQueue:
@@ -191,17 +191,20 @@ class ConvRows:
         return rows
 
     def make_room(self, count: int, width: int, *, last: bool) -> tuple[Tensor, Tensor]:
-        """Return the same with room for ``count`` rows, and the room."""
+        """Return the same with ``count`` rows yet to be written, and the place for them."""
         assert count or not self._is_fresh, "a stream is not closed before its first row"
-        kept = 0 if self._kept is None else self._kept.shape[2]
-        above = self._pad if self._is_fresh else kept
-        below = 0 if not last else self._pad if self._below is None else self._below.shape[2]
-        size, weight = (above + count + below, width, self._conv.in_channels), self._conv.weight
-        rows = weight.new_empty(size).permute(2, 0, 1)[None]
-        for part, values in ((rows[:, :, :above], self._kept), (rows[:, :, above + count :], self._below)):
-            part.zero_() if values is None else part.copy_(values)
+        above = self._edge(width) if self._is_fresh else self._kept
+        below = None if not last else self._edge(width) if self._below is None else self._below
+        top = 0 if above is None else above.shape[2]
+        bottom = top + count
+        height = bottom + (0 if below is None else below.shape[2])
+        rows = self._empty(height, width)
+        if above is not None:
+            rows[:, :, :top] = above
+        if below is not None:
+            rows[:, :, bottom:] = below
         self._is_fresh, self._width = False, width
-        return rows, rows[:, :, above : above + count]
+        return rows, rows[:, :, top:bottom]
 
     def finish(self, rows: Tensor, *, last: bool) -> Tensor | None:
         """Keep what the next rows will need of these, and return the output rows that they are enough for, if any."""
@@ -211,6 +214,14 @@ class ConvRows:
             return None
         conv = self._conv
         return F.conv2d(rows, conv.weight, conv.bias, conv.stride, (0, self._pad_width), groups=conv.groups)
+
+    def _edge(self, width: int) -> Tensor:
+        """The convolution's own padding above or below an image."""
+        return self._empty(self._pad, width).zero_()
+
+    def _empty(self, height: int, width: int) -> Tensor:
+        values = self._conv.weight.new_empty((height, width, self._conv.in_channels))
+        return values.permute(2, 0, 1)[None]
 
     def _keep(self, rows: Tensor | None) -> None:
         # A view would keep all of the rows it is cut from; and always new tensors would scatter over the heap.

@@ -48,7 +48,7 @@ def load_checkpoint(run: Path, learners: Mapping[str, Learner], ema: EMA, guard:
     """
     path = run / FILE_NAME
     if distributed.is_main():
-        for unfinished in run.glob(f".{FILE_NAME}.*.part"):  # what a kill during a save leaves behind
+        for unfinished in run.glob(".*.part"):  # what a kill while a file is written leaves behind
             unfinished.unlink()
     step, tensors = _read(path) if path.exists() else (0, {})
     distributed.check_same(step, f"the step of {path}")

@@ -61,6 +61,7 @@ class Recipe:
     fidelity_loss: ImageLossWeights
     detail: StageConfig
     detail_loss: ImageLossWeights
+    distill: StageConfig
     validation: ValidationPlan
     guidance_drop: float = 0.15
 
@@ -82,6 +83,7 @@ class Recipe:
             sft=change(self.sft),
             fidelity=change(self.fidelity),
             detail=change(self.detail),
+            distill=change(self.distill),
         )
 
 
@@ -122,6 +124,9 @@ def tiny() -> Recipe:
         fidelity_loss=ImageLossWeights(l1=1.0),
         detail=replace(polish, name="detail", steps=2000, batch=8, lr_side=32, seed=8),
         detail_loss=replace(polish_loss, l1=2.0, lpips=0.4, dists=0.6, dists_samples=2, adversarial=0.015),
+        distill=StageConfig(
+            name="distill", steps=600, batch=16, lr_side=64, learning_rate=3e-4, warmup=20, ema_decay=0.98, seed=9
+        ),
         validation=ValidationPlan(crops=16, lr_side=64, flow_every=35, expert_every=40, polish_every=200),
     )
 
@@ -145,6 +150,7 @@ def ci() -> Recipe:
         sft_share=0.5,
         fidelity=replace(stage, name="fidelity", steps=10, batch=2, save_every=5, learning_rate=2e-4, seed=7),
         detail=replace(stage, name="detail", steps=10, batch=2, save_every=5, learning_rate=2e-4, seed=8),
+        distill=replace(stage, name="distill", steps=20, save_every=10, learning_rate=3e-4, ema_decay=0.9, seed=9),
         validation=ValidationPlan(crops=2, lr_side=16, flow_every=5, expert_every=5, polish_every=5),
     )
 
@@ -175,6 +181,7 @@ def from_sana(transformer: TransformerConfig) -> Recipe:
         expert=expert,
         polish=images,
         sft=replace(images, name="sft", steps=5000, learning_rate=5e-6, seed=6),
+        distill=replace(expert, name="distill", seed=9),
         guidance_drop=0.1,
         validation=ValidationPlan(crops=32, lr_side=256, flow_every=4000, expert_every=1000, polish_every=500),
     )

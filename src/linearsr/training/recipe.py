@@ -7,6 +7,7 @@
     RUN/sft                        train_sft             from the knee of RUN/polish
     RUN/fidelity                   train_fidelity        from the last finished one
     RUN/detail                     train_detail          from RUN/fidelity
+    RUN/distill                    train_distill         from the last finished one
 
 A stage whose networks are in place is not trained again.
 """
@@ -36,7 +37,15 @@ from linearsr.training.loop import train
 from linearsr.training.models import Models, load_models
 from linearsr.training.objective import ImageLossWeights
 from linearsr.training.presets import ExpertsName, expert_split
-from linearsr.training.stages import AutoencoderStage, BaseStage, DecoderStage, FlowStage, PolishStage, Stage
+from linearsr.training.stages import (
+    AutoencoderStage,
+    BaseStage,
+    DecoderStage,
+    DistillStage,
+    FlowStage,
+    PolishStage,
+    Stage,
+)
 from linearsr.training.start import KNEE, LATEST, remembered_start
 from linearsr.training.validation import DEFAULT_STEPS, Measurement, Validation, at_every_t, load_snapshot
 from linearsr.training.workspace import Workspace
@@ -44,7 +53,7 @@ from linearsr.training.workspace import Workspace
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 TEXTURE_T = 0.5
 """The expert in charge of this t has the longest interval: it can serve all of t to start the flow from."""
-LAST_STAGES = ("detail", "sft", "polish", "experts")
+LAST_STAGES = ("distill", "detail", "sft", "polish", "experts")
 """Stages that leave a whole pipeline, the last first."""
 
 
@@ -155,6 +164,22 @@ def train_detail(work: Workspace, models: Models | None = None) -> Models:
     """Train a copy of the fidelity decoder for the look of its images: less noise is mistaken for detail."""
     models = models or _finished(work, "fidelity")
     return _train_decoder(work, models, work.recipe.detail, work.recipe.detail_loss, "detail")
+
+
+def train_distill(work: Workspace, models: Models | None = None) -> Models:
+    """Train the expert of the noisiest interval to do alone, in one step, what all do in four; validated in one."""
+    models = (models or finished_pipeline(work.run)).to(work.device)
+    experts = models.experts
+    assert experts is not None, "a pipeline always has experts"
+    guidance = work.guidance(experts.transformer_config.guidance, models.tag_table)
+    stage = DistillStage(work.recipe.distill, experts, work.pairs(), guidance)
+    fixed, boundaries = work.validation_set(), experts.config.boundaries
+    measure = partial(fixed.measure, experts, models.autoencoder, boundaries, steps=1)
+    trained = _train(work, stage, "distill", Validation(every=work.recipe.validation.expert_every, measure=measure))
+    student = LinearTransformer(experts.transformer_config)
+    student.load_state_dict(trained)
+    experts.experts[experts.config.expert_at(1.0)] = student.to(work.device)
+    return _keep(work, "distill", models)
 
 
 def finished_pipeline(run: Path, stage: str | None = None) -> Models:

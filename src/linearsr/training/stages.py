@@ -7,10 +7,12 @@
 5. polish        decoder and detail experts, judged by the decoded image of a sampled latent (the paper's SFT stage)
 6. fidelity      a copy of the decoder, judged by its distance to the photo alone: the far end of the fidelity knob
 7. detail        a copy of that one, judged by the look of its images again: the near end
+8. distill       the expert of the noisiest interval learns where all of them end: the student of ``--steps 1``
 """
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -204,6 +206,38 @@ class DecoderStage:
         with torch.no_grad():
             latent = _sampled_latent(self._experts, lr, self.STEPS, Draws(self.config, step, part))
         return self._loss(self.module(latent, lr), hr)
+
+
+class DistillStage:
+    """The expert of the noisiest interval learns to reach in one step where the experts together end in several.
+
+        v(z_1, 1) -> z_1 - z_0,   z_0 = the latent sampled from z_1 in ``STEPS`` steps by the experts as they were
+
+    It serves a single step, and longer samplings still begin with it: the straight line to z_0 is a flow between the
+    same noise and the same latents. Reference: rectified flow, Liu et al., 2022 (arXiv:2209.03003), its distillation.
+    """
+
+    STEPS = 4
+
+    def __init__(
+        self, config: StageConfig, experts: ExpertTransformer, pool: PairSource, guidance: GuidanceMix | None = None
+    ) -> None:
+        self.config, self._pool, self._guidance = config, pool, guidance
+        self._teacher = copy.deepcopy(experts).eval().requires_grad_(False)
+        self.module: nn.Module = experts.experts[experts.config.expert_at(1.0)]
+        self.auxiliary: dict[str, Learner] = {}
+
+    def loss(self, step: int, part: Part = WHOLE) -> tuple[Tensor, dict[str, float]]:
+        lr, hr = _crops(self._pool, self.config, step, part)
+        draws, teacher = Draws(self.config, step, part), self._teacher
+        count, *shape = _latent_shape(lr, teacher.transformer_config.latent_channels)
+        z1 = draws.noise(count, shape)
+        guidance = (None, None) if self._guidance is None else self._guidance.tokens(hr, self.config, step, part)
+        with torch.no_grad():
+            timesteps = plan_timesteps(self.STEPS, teacher.config.boundaries)
+            z0 = sample(lambda z, t: teacher(z, t, lr, *guidance), z1, timesteps)
+        loss = velocity_loss(self.module(z1, z1.new_ones(count), lr, *guidance), z1 - z0)
+        return loss, {"velocity": float(loss.detach())}
 
 
 def flow_loss(

@@ -76,23 +76,25 @@ class ValidationSet:
         autoencoder: Autoencoder,
         boundaries: Sequence[float],
         *,
+        steps: int = DEFAULT_STEPS,
         watched: LinearTransformer | None = None,
     ) -> Measurement:
-        """PSNR and LPIPS of the full output: a latent sampled in the default steps, then decoded.
+        """PSNR and LPIPS of the full output: a latent sampled in ``steps``, then decoded.
 
         With ``watched``, also the statistics of its features over all sampling steps it runs in.
         """
         if watched is None:
-            output = self._output(velocity, autoencoder, boundaries)
-            return self._score(output)
+            return self._score(self._output(velocity, autoencoder, boundaries, steps))
         with recorded_features(watched) as features:
-            output = self._output(velocity, autoencoder, boundaries)
+            output = self._output(velocity, autoencoder, boundaries, steps)
         return self._score(output).with_values(**feature_statistics(torch.cat(features)))
 
-    def _output(self, velocity: LRVelocity, autoencoder: Autoencoder, boundaries: Sequence[float]) -> Tensor:
+    def _output(
+        self, velocity: LRVelocity, autoencoder: Autoencoder, boundaries: Sequence[float], steps: int
+    ) -> Tensor:
         shape = (len(self.lr), autoencoder.config.latent_channels, *(side // LR_STRIDE for side in self.lr.shape[-2:]))
         z1 = noise(shape, torch.Generator().manual_seed(0)).to(self.lr.device)
-        timesteps = plan_timesteps(DEFAULT_STEPS, boundaries)
+        timesteps = plan_timesteps(steps, boundaries)
         latent = sample(lambda z, t: velocity(z, t, self.lr), z1, timesteps)
         # One at a time: at the paper's scale, decoding one picture takes gigabytes.
         images = [autoencoder.decode(z[None], lr[None]) for z, lr in zip(latent, self.lr, strict=True)]

@@ -10,7 +10,7 @@ from small_models import randn, seeded
 from torch import nn
 
 from linearsr.models.autoencoder import Downsample, ResidualBlock, Upsample
-from linearsr.models.rows import ConvRows, RowQueue, flow, join_rows, row_stream
+from linearsr.models.rows import ConvRows, RowQueue, cascade, join_rows, row_stream
 
 NETWORKS = {
     "3x3": lambda: nn.Conv2d(4, 5, 3, padding=1),
@@ -112,7 +112,7 @@ def test_a_queue_works_in_the_same_memory_again_and_again():
     assert torch.equal(torch.cat([*taken, queue.take(7)], 2), x[:, :, :52])
 
 
-def test_a_flow_passes_few_rows_on_at_a_time_even_at_the_end():
+def test_a_cascade_passes_few_rows_on_at_a_time_even_at_the_end():
     blocks = nn.ModuleList(ResidualBlock(4) for _ in range(5)).double()
     x, seen = randn(1, 4, 20, 6).double(), []
 
@@ -126,7 +126,7 @@ def test_a_flow_passes_few_rows_on_at_a_time_even_at_the_end():
 
     with torch.no_grad():
         streams = [Watched(row_stream(block)) for block in blocks]
-        parts = [part for part, _ in flow(streams, x, 3, last=True)]
+        parts = [part for part, _ in cascade(streams, x, 3, last=True)]
         torch.testing.assert_close(join_rows(*parts), nn.Sequential(*blocks)(x), rtol=0, atol=1e-12)
     assert max(seen) == 3
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from small_models import TRANSFORMER, awake, seeded, small_autoencoder, small_transformer
@@ -143,6 +145,21 @@ def test_base_trains_the_decoder_and_never_runs_the_encoder(build, monkeypatch):
     stage.loss(0)[0].backward()
     touched = {name for name, parameter in stage.module.named_parameters() if parameter.grad is not None}
     assert touched == dict(stage.module.named_parameters()).keys()
+
+
+def test_distillation_trains_the_noisiest_expert_towards_where_the_others_end(build):
+    stage = build("distill")
+    before = copy.deepcopy(stage._teacher.state_dict())
+    optimizer = torch.optim.AdamW(stage.module.parameters(), lr=3e-3)
+    losses = []
+    for _ in range(40):
+        optimizer.zero_grad()
+        loss, _ = stage.loss(0)  # the same noise and pictures every time
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.5 * losses[0]
+    assert all(torch.equal(value, before[name]) for name, value in stage._teacher.state_dict().items())
 
 
 @pytest.mark.parametrize(("boundaries", "detail"), [((), [0]), ((0.875,), [1]), ((0.75, 0.5, 0.25), [2, 3])])
