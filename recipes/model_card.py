@@ -1,9 +1,10 @@
 """Write a model card from a finished run: configuration, data, stages, and scores measured by an independent judge.
 
-    python recipes/model_card.py --model MODEL --run RUN --photos SHARDS --scores SCORES
+    python recipes/model_card.py --model MODEL --run RUN --photos SHARDS --scores SCORES [--continues CARD]
 
-SCORES holds one CSV per method, as the judge writes it (a row per image, a column per metric). The card goes to
-MODEL/README.md and the list of photo sources beside it.
+SCORES holds one CSV per method, as the judge writes it (a row per image, a column per metric). CARD is that of the
+weights which the run went on from: its stages come first. The card goes to MODEL/README.md and the list of photo
+sources beside it.
 """
 
 from __future__ import annotations
@@ -11,12 +12,15 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from string import Template
 
+from linearsr.models.fidelity import DEFAULT
+
 METRICS = {"psnr_y": "PSNR", "ssim_y": "SSIM", "lpips_alex": "LPIPS", "dists": "DISTS", "niqe": "NIQE"}
-STAGES = ("base", "autoencoder", "flow", "experts/expert?", "polish", "sft", "fidelity*", "detail", "distill")
+STAGES = ("base", "autoencoder", "flow", "experts/expert?", "polish", "sft", "fidelity", "detail", "distill")
 """Folders of a run, in order."""
 CARD = Template("""# $name
 
@@ -31,7 +35,7 @@ $parts
 Four transformers of width $width and depth $depth with ReLU linear attention, one per range of signal-to-noise ratio
 (boundaries $boundaries), predict a stride-32 latent in 4 steps; a decoder that also sees the LR image turns it into
 pixels. `faithful` is the decoder that the one inside the autoencoder was trained from last; `--fidelity` goes from one
-to the other (default: 0.25).
+to the other (default: $fidelity).
 
 ## Training
 
@@ -43,8 +47,8 @@ validation. `recipes/train_tiny.py` on two CPU cores; every stage starts from th
 $stages
 
 Losses are means over the first and last tenth of each stage's log; in the polish its weights were raised on the way
-(`docs/log.md`). `fidelity` was trained twice, the second time with JPEG as pictures on the web have it. From there on a
-core was shared with other work: the hours are those of a busy machine.
+(`docs/log.md`). A number behind a stage counts how often it was gone on with, and the log says what was changed. From
+the first `fidelity` on, a core was shared with other work: the hours are those of a busy machine.
 
 ## Scores
 
@@ -77,7 +81,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("--model", "--run", "--photos", "--scores"):
         parser.add_argument(name, type=Path, required=True)
+    parser.add_argument("--continues", type=Path, help="card of the weights that the run went on from")
     arguments = parser.parse_args()
+    earlier = [] if arguments.continues is None else _earlier_rows(arguments.continues.read_text(encoding="utf-8"))
     index = json.loads((arguments.model / "model_index.json").read_text(encoding="utf-8"))
     photos = _read_csv(arguments.photos / "manifest.csv")
     sources = Counter((row["source"], row["licence"]) for row in photos)
@@ -94,7 +100,8 @@ def main() -> None:
         photos=len(photos),
         sources=len({source for source, _ in sources}),
         held_out=_held_out(photos),
-        stages="\n".join(_stage_rows(arguments.run)),
+        fidelity=DEFAULT,
+        stages="\n".join(_numbered([*earlier, *_stage_rows(arguments.run)])),
         metrics=" | ".join(METRICS.values()),
         rule="---|" * (len(METRICS) - 1) + "---",
         scores="\n".join(_score_rows(arguments.scores)),
@@ -113,7 +120,24 @@ def _held_out(photos: list[dict[str, str]]) -> int:
     return sum(is_held_out(row) for row in photos)
 
 
-def _stage_rows(run: Path) -> list[str]:
+def _earlier_rows(card: str) -> list[list[str]]:
+    """The stages of a card, under the names of their folders."""
+    table = card.partition("| stage |")[2].partition("\n\n")[0].splitlines()[2:]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
+    return [[re.sub(r"-\d+$", "", name), *rest] for name, *rest in rows]
+
+
+def _numbered(rows: list[list[str]]) -> list[str]:
+    """Lines of the table; a stage that comes again gets a number."""
+    seen: Counter[str] = Counter()
+    lines = []
+    for name, *rest in rows:
+        seen[name] += 1
+        lines.append(f"| {name if seen[name] == 1 else f'{name}-{seen[name]}'} | {' | '.join(rest)} |")
+    return lines
+
+
+def _stage_rows(run: Path) -> list[list[str]]:
     rows = []
     for folder in (folder for stage in STAGES for folder in sorted(run.glob(stage))):
         lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
@@ -125,7 +149,7 @@ def _stage_rows(run: Path) -> list[str]:
         first, last = (sum(r["loss"] for r in part) / len(part) for part in (records[:tenth], records[-tenth:]))
         steps = records[-1]["step"] + 1
         hours = steps * records[-1]["seconds_per_step"] / 3600
-        rows.append(f"| {folder.name} | {steps} | {hours:.2f} | {first:.3f} | {last:.3f} |")
+        rows.append([folder.name, str(steps), f"{hours:.2f}", f"{first:.3f}", f"{last:.3f}"])
     return rows
 
 

@@ -56,5 +56,12 @@ def test_the_recipe_makes_a_model_that_upscales_and_a_card_that_tells_how(tmp_pa
     assert "| tiny | 25.00 | 0.600 | 0.300 | 0.200 | 7.00 |" in text
     assert "4 crops of photos from 1 sources" in text
     assert "| polish | 2 |" in text
+    earlier = tmp_path / "earlier.md"
+    earlier.write_text(text)
+    monkeypatch.setattr(sys, "argv", [*sys.argv, f"--continues={earlier}"])
+    card.main()
+    continued = (out / "README.md").read_text()
+    assert "| polish-2 | 2 |" in continued
+    assert continued.replace("-2 |", " |").count("| polish | 2 |") == 2
     assert (out / "SOURCES.csv").read_text().splitlines()[1] == "camera,CC0,4"
     assert json.loads((out / "model_index.json").read_text())["files"]["experts"]["parameters"] > 1000
