@@ -9,7 +9,7 @@ import pytest
 from source_tree import FILES, imports, module_name
 
 PARTS = {
-    "linearsr.models": {"linearsr.models"},
+    "linearsr.models": {"linearsr.models", "linearsr.processor"},
     "linearsr.diffusion": {"linearsr.diffusion"},
     "linearsr.imaging": {"linearsr.imaging", "linearsr.errors", "linearsr.request"},
     "linearsr.data": {"linearsr.data", "linearsr.errors", "linearsr.imaging"},

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import platform
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
 from linearsr import __version__
 from linearsr.bench.timing import measure_peak
+from linearsr.processor import processor_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class Machine:
 def describe_machine(device: torch.device, dtype: torch.dtype) -> Machine:
     """Ask the system for its names and measure the peak."""
     return Machine(
-        processor=torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
+        processor=torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name(),
         cores=os.cpu_count() or 1,
         threads=torch.get_num_threads(),
         device=str(device),
@@ -51,13 +51,3 @@ def describe_machine(device: torch.device, dtype: torch.dtype) -> Machine:
         torch=torch.__version__,
         linearsr=__version__,
     )
-
-
-def _processor() -> str:
-    """The processor's own name; Linux keeps it in a file, other systems tell Python."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from linearsr.models.dense import Dense, dense
 from linearsr.models.kernel_choice import kernels_fit
 
 EPS = 1e-15
@@ -66,23 +67,23 @@ class LinearAttention(nn.Module):
     def __init__(self, width: int, heads: int, qk_norm_eps: float | None = QK_NORM_EPS) -> None:
         super().__init__()
         self.heads = heads
-        self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.qkv = Dense(width, 3 * width, bias=False)
         self.q_norm = _qk_norm(width, qk_norm_eps)
         self.k_norm = _qk_norm(width, qk_norm_eps)
-        self.out = nn.Linear(width, width)
+        self.out = Dense(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.read(x, self.summarize(x))
 
     def summarize(self, x: Tensor) -> Tensor:
         """Keys and values of (B, N, D) tokens as a (B, H, C, C+1) float32 summary."""
-        k, v = F.linear(x, self.qkv.weight[x.shape[-1] :]).chunk(2, dim=-1)
+        k, v = dense(x, self.qkv.weight[x.shape[-1] :]).chunk(2, dim=-1)
         with _float32_sums(x):
             return summarize(split_heads(self.k_norm(k), self.heads), split_heads(v, self.heads))
 
     def read(self, x: Tensor, summary: Tensor) -> Tensor:
         """Attention of (B, N, D) tokens to whatever the summary was made of."""
-        q = split_heads(self.q_norm(F.linear(x, self.qkv.weight[: x.shape[-1]])), self.heads)
+        q = split_heads(self.q_norm(dense(x, self.qkv.weight[: x.shape[-1]])), self.heads)
         with _float32_sums(x):
             attended = attend(q, summary)
         out: Tensor = self.out(merge_heads(attended))
@@ -98,11 +99,11 @@ class CrossAttention(nn.Module):
     def __init__(self, width: int, heads: int, qk_norm_eps: float | None = QK_NORM_EPS) -> None:
         super().__init__()
         self.heads = heads
-        self.q = nn.Linear(width, width)
-        self.kv = nn.Linear(width, 2 * width)
+        self.q = Dense(width, width)
+        self.kv = Dense(width, 2 * width)
         self.q_norm = _qk_norm(width, qk_norm_eps)
         self.k_norm = _qk_norm(width, qk_norm_eps)
-        self.out = nn.Linear(width, width)
+        self.out = Dense(width, width)
 
     def forward(self, x: Tensor, guidance: Tensor, mask_BL: Tensor | None = None) -> Tensor:
         k, v = self.kv(guidance).chunk(2, dim=-1)

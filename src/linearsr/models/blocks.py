@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from linearsr.models.attention import QK_NORM_EPS, CrossAttention, LinearAttention
 from linearsr.models.conditioning import Condition, drawn_parameter
+from linearsr.models.dense import Dense
 from linearsr.models.rows import silu_rows
 
 Grid = tuple[int, int]
@@ -31,9 +32,9 @@ class MixFFN(nn.Module):
     def __init__(self, width: int, ratio: float) -> None:
         super().__init__()
         hidden = int(ratio * width)
-        self.expand = nn.Linear(width, 2 * hidden)
+        self.expand = Dense(width, 2 * hidden)
         self.depthwise = nn.Conv2d(2 * hidden, 2 * hidden, 3, padding=1, groups=2 * hidden)
-        self.project = nn.Linear(hidden, width, bias=False)
+        self.project = Dense(hidden, width, bias=False)
 
     def forward(self, x: Tensor, grid: Grid) -> Tensor:
         return self.contract(self.depthwise(self.widen(x, grid)))

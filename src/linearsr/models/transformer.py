@@ -19,6 +19,7 @@ from linearsr.models.attention import QK_NORM_EPS
 from linearsr.models.blocks import LinearBlock, modulate
 from linearsr.models.conditioning import Condition, GuidanceEmbedding, LREncoder, TimestepEmbedding, drawn_parameter
 from linearsr.models.configs import check_positive
+from linearsr.models.dense import Dense
 
 GuidanceKind = Literal["none", "caption", "features", "tags"]
 """What guidance tokens are made of; none is the learned null token alone."""
@@ -66,7 +67,7 @@ class LinearTransformer(nn.Module):
         self.config = config
         width = config.width
         self.lr_encoder = LREncoder(config.lr_channels)
-        self.patch_in = nn.Linear(config.latent_channels + config.lr_channels, width)
+        self.patch_in = Dense(config.latent_channels + config.lr_channels, width)
         self.time = TimestepEmbedding(width)
         self.time_modulation = nn.Sequential(nn.SiLU(), nn.Linear(width, 6 * width))
         self.guidance = GuidanceEmbedding(config.guidance_width, width, normed=config.guidance_norm)
@@ -82,7 +83,7 @@ class LinearTransformer(nn.Module):
         )
         self.norm_out = nn.LayerNorm(width, elementwise_affine=False, eps=1e-6)
         self.modulation_out = drawn_parameter(2, width)
-        self.patch_out = nn.Linear(width, config.latent_channels)
+        self.patch_out = Dense(width, config.latent_channels)
         # The velocity starts at zero and the block tables at their own scale: training begins from the identity path.
         nn.init.zeros_(self.patch_out.weight)
 
