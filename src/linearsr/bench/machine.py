@@ -15,7 +15,7 @@ from linearsr.processor import processor_name
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """The device and the software. ``peak_macs`` are multiply-adds per second of a large matrix product, measured."""
+    """The device and the software. ``peak_macs`` are multiply-adds per second at best, measured."""
 
     processor: str
     cores: int
@@ -33,7 +33,7 @@ class Machine:
         threads = f", {self.threads} of {self.cores} threads" if self.device == "cpu" else ""
         return (
             f"{self.processor}{threads}, {self.precision}, torch {self.torch}, linearsr {self.linearsr}; "
-            f"large matrix products reach {self.peak_macs / 1e9:,.0f} GMAC/s here."
+            f"large matrix products or convolutions reach {self.peak_macs / 1e9:,.0f} GMAC/s here."
         )
 
 

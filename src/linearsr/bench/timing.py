@@ -11,11 +11,14 @@ import time
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 
 Work = Callable[[], object]
 PEAK_RUNS = 8
 PEAK_SIDE = {"cpu": 2048, "cuda": 8192, "mps": 4096}
 """Side of the square matrices that find a device's peak: large enough to fill it, over in a second."""
+PEAK_CONVOLUTION = (64, 256)
+"""Channels, and side of the picture, of the 3x3 convolution that stands beside them on a CPU."""
 _GRAPH_WARM_UPS = 3
 
 
@@ -75,9 +78,22 @@ def as_cuda_graph(work: Work, device: torch.device) -> Work:
 
 @torch.inference_mode()
 def measure_peak(device: torch.device, dtype: torch.dtype, *, side: int | None = None) -> float:
-    """Multiply-adds per second of the best of a few products of large square matrices."""
+    """Multiply-adds per second of the best of a few products of large square matrices; on a CPU also of convolutions.
+
+    PyTorch does the two through different libraries there, and either may be the faster one (models/dense.py).
+    """
     side = side or PEAK_SIDE[device.type]
     a = torch.randn(side, side, device=device, dtype=dtype)
     b = torch.randn(side, side, device=device, dtype=dtype)
-    runs = (median_seconds(lambda: a @ b, repeats=1, device=device, warm_up=index == 0) for index in range(PEAK_RUNS))
-    return side**3 / min(runs)
+    peak = _best_rate(lambda: a @ b, side**3, device)
+    if device.type != "cpu":
+        return peak
+    channels, width = PEAK_CONVOLUTION
+    x = torch.randn(1, channels, width + 2, width + 2, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    kernels = torch.randn(channels, channels, 3, 3, dtype=dtype)
+    return max(peak, _best_rate(lambda: F.conv2d(x, kernels), 9 * channels**2 * width**2, device))
+
+
+def _best_rate(work: Work, macs: int, device: torch.device) -> float:
+    runs = (median_seconds(work, repeats=1, device=device, warm_up=index == 0) for index in range(PEAK_RUNS))
+    return macs / min(runs)

@@ -1,7 +1,7 @@
 """Throughput of training: the real loop on pictures of noise, and the share of the device's peak that it reaches.
 
-    share of the peak = multiply-adds of a step, forward and backward / seconds / (multiply-adds per second of a large
-                        matrix product, measured in the same run)
+    share of the peak = multiply-adds of a step, forward and backward / seconds / (multiply-adds per second of large
+                        matrix products or convolutions, measured in the same run)
 
 What is computed twice to save memory is not counted twice.
 """

@@ -1,6 +1,6 @@
 """Times one upscale by its parts, beside the time that their multiply-adds would take at the device's peak.
 
-    floor = multiply-adds / (multiply-adds per second of a large matrix product, measured in the same run)
+    floor = multiply-adds / (multiply-adds per second of large matrix products or convolutions, of the same run)
 
 The floor over the time says what is left to gain on this device.
 """

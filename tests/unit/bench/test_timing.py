@@ -25,7 +25,9 @@ def test_without_a_warm_up_every_run_counts():
 
 def test_the_peak_is_in_multiply_adds_per_second(monkeypatch):
     monkeypatch.setattr(timing, "_clock_seconds", lambda work, device: (work(), 0.5)[1])
+    monkeypatch.setattr(timing, "PEAK_CONVOLUTION", (2, 3))
     assert measure_peak(CPU, torch.float32, side=10) == 10**3 / 0.5
+    assert measure_peak(CPU, torch.float32, side=5) == 9 * 2 * 2 * 3 * 3 / 0.5
 
 
 def test_the_real_peak_is_above_any_sensible_floor():

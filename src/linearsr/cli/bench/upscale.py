@@ -42,7 +42,7 @@ def command(
 ) -> None:
     """Time an upscale by its parts, with parameters, multiply-adds (MAC) and peak memory.
 
-    The floor is the time the multiply-adds would take at the speed of large matrix products, measured in the same run.
+    The floor is the time the multiply-adds would take at the speed of large products or convolutions, measured beside.
     """
     destination.check("upscale")
     from linearsr.bench.upscale import render_upscale, time_upscale
