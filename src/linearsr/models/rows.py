@@ -174,7 +174,7 @@ class ConvRows:
         self._kernel, self._stride = conv.kernel_size[0], conv.stride[0]
         self._pad, self._pad_width = (int(side) for side in conv.padding)
         self._kept = None if above is None else above.clone()
-        self._is_fresh, self._width = above is None, 0
+        self._width = 0
 
     def push(self, x: Tensor | None, *, last: bool) -> Tensor | None:
         rows = self.join(x, last=last)
@@ -192,18 +192,16 @@ class ConvRows:
 
     def make_room(self, count: int, width: int, *, last: bool) -> tuple[Tensor, Tensor]:
         """Return the same with ``count`` rows yet to be written, and the place for them."""
-        assert count or not self._is_fresh, "a stream is not closed before its first row"
-        above = self._edge(width) if self._is_fresh else self._kept
+        assert count or self._kept is not None, "a stream is not closed before its first row"
+        above = self._edge(width) if self._kept is None else self._kept
         below = None if not last else self._edge(width) if self._below is None else self._below
-        top = 0 if above is None else above.shape[2]
+        top = above.shape[2]
         bottom = top + count
-        height = bottom + (0 if below is None else below.shape[2])
-        rows = self._empty(height, width)
-        if above is not None:
-            rows[:, :, :top] = above
+        rows = self._empty(bottom + (0 if below is None else below.shape[2]), width)
+        rows[:, :, :top] = above
         if below is not None:
             rows[:, :, bottom:] = below
-        self._is_fresh, self._width = False, width
+        self._width = width
         return rows, rows[:, :, top:bottom]
 
     def finish(self, rows: Tensor, *, last: bool) -> Tensor | None:
