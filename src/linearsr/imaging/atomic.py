@@ -50,6 +50,12 @@ def new_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
                 os.unlink(temporary)
 
 
+def remove_unfinished(folder: Path) -> None:
+    """Remove what kills have left in ``folder`` while files were written; nobody else may be writing there."""
+    for unfinished in folder.glob(".*.part"):
+        unfinished.unlink()
+
+
 def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)

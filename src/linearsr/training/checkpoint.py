@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from linearsr.errors import TrainingError
+from linearsr.imaging.atomic import remove_unfinished
 from linearsr.training import distributed
 from linearsr.training.ema import EMA
 from linearsr.training.guards import StepGuard
@@ -48,8 +49,7 @@ def load_checkpoint(run: Path, learners: Mapping[str, Learner], ema: EMA, guard:
     """
     path = run / FILE_NAME
     if distributed.is_main():
-        for unfinished in run.glob(".*.part"):  # what a kill while a file is written leaves behind
-            unfinished.unlink()
+        remove_unfinished(run)
     step, tensors = _read(path) if path.exists() else (0, {})
     distributed.check_same(step, f"the step of {path}")
     if not tensors:

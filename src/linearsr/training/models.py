@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from linearsr.dc_ae import build_autoencoder
+from linearsr.imaging.atomic import remove_unfinished
 from linearsr.models.autoencoder import Autoencoder, AutoencoderConfig
 from linearsr.models.configs import config_from_dict
 from linearsr.models.experts import ExpertsConfig, ExpertTransformer
@@ -42,6 +43,7 @@ class Models:
     def save(self, folder: Path) -> None:
         """Write every network, the autoencoder last: where it is, all are. To be called on every rank."""
         if distributed.is_main():
+            remove_unfinished(folder)
             if self.transformer is not None:
                 _write(folder / "transformer.safetensors", self.transformer, transformer=self.transformer.config)
             if self.experts is not None:

@@ -19,7 +19,7 @@ def plain_environment(monkeypatch):
 
 @pytest.mark.parametrize(("wish", "expected"), [(None, SPINS), ("5", "5")])
 def test_threads_sleep_soon_unless_the_user_says_otherwise(plain_environment, monkeypatch, wish, expected):
-    monkeypatch.setattr(process, "keep_freed_memory", lambda count: True)
+    monkeypatch.setattr(process, "keep_freed_memory", lambda count, largest: True)
     if wish is not None:
         monkeypatch.setenv("GOMP_SPINCOUNT", wish)
     prepare_process()
@@ -29,7 +29,7 @@ def test_threads_sleep_soon_unless_the_user_says_otherwise(plain_environment, mo
 @pytest.mark.parametrize(("setting", "asked"), [(None, [process.KEPT_BYTES]), ("MALLOC_TRIM_THRESHOLD_", [])])
 def test_a_user_who_has_set_malloc_is_left_alone(plain_environment, monkeypatch, setting, asked):
     calls = []
-    monkeypatch.setattr(process, "keep_freed_memory", calls.append)
+    monkeypatch.setattr(process, "keep_freed_memory", lambda count, largest: calls.append(count))
     if setting is not None:
         monkeypatch.setenv(setting, "131072")
     prepare_process()
@@ -41,7 +41,7 @@ def test_the_same_large_block_is_not_taken_from_the_system_again():
     code = (
         "import ctypes, resource, sys\n"
         "from linearsr.cli.process import keep_freed_memory\n"
-        "if sys.argv[1] == 'kept': assert keep_freed_memory(2**30)\n"
+        "if sys.argv[1] == 'kept': assert keep_freed_memory(2**30, 2**27)\n"
         "libc = ctypes.CDLL(None)\n"
         "libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]\n"
         "libc.free.argtypes = [ctypes.c_void_p]\n"
@@ -60,4 +60,4 @@ def test_the_same_large_block_is_not_taken_from_the_system_again():
 
 def test_elsewhere_it_says_that_it_did_nothing(monkeypatch):
     monkeypatch.setattr(sys, "platform", "win32")
-    assert not keep_freed_memory(2**30)
+    assert not keep_freed_memory(2**30, 2**27)

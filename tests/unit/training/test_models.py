@@ -24,6 +24,12 @@ def test_networks_come_back_with_their_geometry(tmp_path):
         assert same(getattr(models, name), getattr(loaded, name))
 
 
+def test_what_a_kill_left_of_an_earlier_save_is_removed(tmp_path):
+    (tmp_path / ".experts.safetensors.x1.part").write_bytes(b"torn")
+    Models(autoencoder=small_autoencoder()).save(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["autoencoder.safetensors"]
+
+
 def test_what_a_stage_has_not_made_is_none(tmp_path):
     Models(autoencoder=small_autoencoder()).save(tmp_path)
     loaded = load_models(tmp_path, remedy=REMEDY)
