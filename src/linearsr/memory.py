@@ -26,10 +26,10 @@ TOKENS_PER_STRIP = 2048
 """Fewest tokens the transformer takes at a time; on a CPU, hidden features of more no longer fit the caches."""
 
 BASE_BYTES = 490_000_000
-WHOLE_BYTES_PER_PIXEL = 5_200
+WHOLE_BYTES_PER_PIXEL = 4_500
 STRIP_BYTES_PER_PIXEL = 11_800
 WAITING_BYTES_PER_COLUMN = 60_000
-IMAGE_BYTES_PER_PIXEL = 20
+IMAGE_BYTES_PER_PIXEL = 10
 
 
 @dataclass(frozen=True, kw_only=True)
