@@ -16,9 +16,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from linearsr.pipeline import SRPipeline
+from linearsr.training.finished import finished_pipeline
 from linearsr.training.models import Models
 from linearsr.training.presets import tiny
-from linearsr.training.recipe import finished_pipeline, train_autoencoder, train_experts, train_flow, train_polish
+from linearsr.training.recipe import train_autoencoder, train_experts, train_flow, train_polish
 from linearsr.training.workspace import Workspace
 
 STAGES: dict[str, Callable[[Workspace], Models]] = {

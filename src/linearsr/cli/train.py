@@ -276,7 +276,7 @@ def export_command(run: Path, output: Path, stage: str | None, name: str, compac
     """Write the pipeline folder that upscale and from_pretrained read, with the decoder of fidelity if there is one."""
     from linearsr.errors import InputError
     from linearsr.pipeline import SRPipeline
-    from linearsr.training.recipe import faithful_decoder, finished_pipeline
+    from linearsr.training.finished import faithful_decoder, finished_pipeline
 
     models = finished_pipeline(run, stage)
     if models.experts is None:

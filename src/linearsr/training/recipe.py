@@ -18,7 +18,6 @@ import copy
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -28,13 +27,14 @@ from linearsr.data.sampling import PairSource
 from linearsr.diffusion.flow import TimestepDensity
 from linearsr.diffusion.sampler import plan_timesteps
 from linearsr.errors import InputError
-from linearsr.models.autoencoder import Autoencoder, AutoencoderConfig, Decoder
+from linearsr.models.autoencoder import Autoencoder, AutoencoderConfig
 from linearsr.models.deep import DeepAutoencoderConfig
 from linearsr.models.experts import BOUNDARIES, ExpertsConfig, ExpertTransformer
 from linearsr.models.transformer import LinearTransformer
 from linearsr.training.config import StageConfig
+from linearsr.training.finished import finished_pipeline, finished_stage
 from linearsr.training.loop import train
-from linearsr.training.models import Models, load_models
+from linearsr.training.models import Models
 from linearsr.training.objective import ImageLossWeights
 from linearsr.training.presets import ExpertsName, expert_split
 from linearsr.training.stages import (
@@ -53,8 +53,6 @@ from linearsr.training.workspace import Workspace
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 TEXTURE_T = 0.5
 """The expert in charge of this t has the longest interval: it can serve all of t to start the flow from."""
-LAST_STAGES = ("distill", "detail", "sft", "polish", "experts")
-"""Stages that leave a whole pipeline, the last first."""
 
 
 def train_autoencoder(work: Workspace, models: Models | None = None) -> Models:
@@ -76,7 +74,7 @@ def train_flow(work: Workspace, models: Models | None = None, *, folder: str = "
     recipe = work.recipe
     if models is None:
         _refuse_untrained(work)
-    models = models or _finished(work, "autoencoder")
+    models = models or finished_stage(work.run, "autoencoder")
     if models.experts is None:
         transformer = _seeded(recipe.flow.seed, lambda: LinearTransformer(recipe.transformer_model))
     else:
@@ -120,7 +118,7 @@ def train_experts(
     """
     name = folder or experts_folder(split, naive=naive)
     if models is None:
-        flow = _finished(work, "flow")
+        flow = finished_stage(work.run, "flow")
         experts = _copies_of_start(work, flow, expert_split(split), name, LATEST if naive else start)
         models = Models(autoencoder=flow.autoencoder, experts=experts, tag_table=flow.tag_table)
     elif (split, start, naive) != ("4-snr", KNEE, False):
@@ -139,14 +137,14 @@ def train_experts(
 
 def train_polish(work: Workspace, models: Models | None = None) -> Models:
     """Train decoder and detail experts on the images they make."""
-    models = models or _finished(work, "experts")
+    models = models or finished_stage(work.run, "experts")
     return _train_images(work, models, work.recipe.polish, work.pairs(), "polish")
 
 
 def train_sft(work: Workspace, models: Models | None = None, *, start: str = KNEE) -> Models:
     """Go on with the polish at a low rate, on the most detailed photos, from ``start`` of the polish."""
     if models is None:
-        models = _finished(work, "polish")
+        models = finished_stage(work.run, "polish")
         chosen = remembered_start(work.run / "polish", work.run / "sft", start)
         _tell_start(work, "sft", "polish", chosen.step, chosen.reason, chosen.warning)
         assert models.experts is not None, "polish leaves experts"
@@ -162,7 +160,7 @@ def train_fidelity(work: Workspace, models: Models | None = None) -> Models:
 
 def train_detail(work: Workspace, models: Models | None = None) -> Models:
     """Train a copy of the fidelity decoder for the look of its images: less noise is mistaken for detail."""
-    models = models or _finished(work, "fidelity")
+    models = models or finished_stage(work.run, "fidelity")
     return _train_decoder(work, models, work.recipe.detail, work.recipe.detail_loss, "detail")
 
 
@@ -180,25 +178,6 @@ def train_distill(work: Workspace, models: Models | None = None) -> Models:
     student.load_state_dict(trained)
     experts.experts[experts.config.expert_at(1.0)] = student.to(work.device)
     return _keep(work, "distill", models)
-
-
-def finished_pipeline(run: Path, stage: str | None = None) -> Models:
-    """Return autoencoder and experts of ``stage``, by default the last finished one.
-
-    Raises:
-        TrainingError: if there is none, or it left no experts.
-    """
-    names = [name for name in LAST_STAGES if (run / name / "autoencoder.safetensors").exists()]
-    chosen = stage or (names[0] if names else LAST_STAGES[-1])
-    return load_models(run / chosen, remedy=f"finish it first: linearsr train {chosen.split('-')[0]}")
-
-
-def faithful_decoder(run: Path) -> Decoder | None:
-    """Return the decoder that the stage ``fidelity`` left, if it did."""
-    folder = run / "fidelity"
-    if not (folder / "autoencoder.safetensors").exists():
-        return None
-    return load_models(folder, remedy="remove it, or finish it: linearsr train fidelity").autoencoder.decoder
 
 
 def warn_about_idle(config: ExpertsConfig, tell: Callable[[str], None]) -> None:
@@ -304,10 +283,6 @@ def _train(work: Workspace, stage: Stage, folder: str, validation: Validation | 
 def _keep(work: Workspace, folder: str, models: Models) -> Models:
     models.save(work.run / folder)
     return models
-
-
-def _finished(work: Workspace, stage: str) -> Models:
-    return load_models(work.run / stage, remedy=f"run linearsr train {stage} first, to its end")
 
 
 def _seeded(seed: int, build: Callable[[], ModuleT]) -> ModuleT:

@@ -1,0 +1,39 @@
+"""What the finished stages have left in a run folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from linearsr.models.autoencoder import Decoder
+from linearsr.training.models import Models, load_models
+
+LAST_STAGES = ("distill", "detail", "sft", "polish", "experts")
+"""Stages that leave a whole pipeline, the last first."""
+
+
+def finished_stage(run: Path, stage: str) -> Models:
+    """Return the networks of ``stage``.
+
+    Raises:
+        TrainingError: if it is not finished.
+    """
+    return load_models(run / stage, remedy=f"run linearsr train {stage} first, to its end")
+
+
+def finished_pipeline(run: Path, stage: str | None = None) -> Models:
+    """Return autoencoder and experts of ``stage``, by default the last finished one.
+
+    Raises:
+        TrainingError: if there is none, or it left no experts.
+    """
+    names = [name for name in LAST_STAGES if (run / name / "autoencoder.safetensors").exists()]
+    chosen = stage or (names[0] if names else LAST_STAGES[-1])
+    return load_models(run / chosen, remedy=f"finish it first: linearsr train {chosen.split('-')[0]}")
+
+
+def faithful_decoder(run: Path) -> Decoder | None:
+    """Return the decoder that the stage ``fidelity`` left, if it did."""
+    folder = run / "fidelity"
+    if not (folder / "autoencoder.safetensors").exists():
+        return None
+    return load_models(folder, remedy="remove it, or finish it: linearsr train fidelity").autoencoder.decoder
