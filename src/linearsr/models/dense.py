@@ -28,7 +28,7 @@ class Dense(nn.Linear):
 def dense(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return x W^T + b for tokens (B, N, D_in) and a weight (D_out, D_in): (B, N, D_out)."""
     suits = x.device.type == "cpu" and x.dtype == torch.float32 and x.ndim == 3
-    # Training keeps to one way on every machine; a compiler chooses its own.
+    # What learns keeps to one way on every machine; a compiler chooses its own.
     if not suits or torch.is_grad_enabled() or torch.compiler.is_compiling() or not convolutions_are_faster():
         return F.linear(x, weight, bias)
     image = x.contiguous().unsqueeze(2).permute(0, 3, 1, 2)  # (B, D, N, 1), in channels_last order as it lies
