@@ -194,7 +194,8 @@ class SRPipeline:
             guidance_scale: how far to follow the tags; above 1 it costs twice the evaluations.
             generator: source of the noise. Without one every image gets seed 0, whatever its company.
             output_type: "pil", "np" (H, W, 3) float in [0, 1], or "pt" (3, H, W) float in [0, 1].
-            callback_on_step_end: called as (step, timestep reached, latent) after every step.
+            callback_on_step_end: called as (step, timestep reached, latent) after every step; the next one
+                overwrites a latent of over 128 MB.
         """
         if output_type not in ("pil", "np", "pt"):
             raise InputError(f"output_type {output_type!r} is unknown", remedy='use "pil", "np" or "pt"')

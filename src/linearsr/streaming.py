@@ -24,9 +24,11 @@ from linearsr.memory import StripPlan, plan_strips
 from linearsr.models.autoencoder import LR_STRIDE, SCALE, Decoder
 from linearsr.models.decoding import decode_rows
 from linearsr.models.experts import ExpertTransformer
+from linearsr.models.large import roomy_empty
 from linearsr.models.peers import Alone, Peers
 from linearsr.models.sweep import velocity_in_strips
 from linearsr.request import UpscaleRequest
+from linearsr.scratch import is_large
 from linearsr.tags.guide import Guidance
 
 T = TypeVar("T")
@@ -82,7 +84,8 @@ class Upscaling:
         """Draw noise and follow the experts' velocity to a latent, (1, C, H, W) float32."""
         shape = (1, self._decoder.config.latent_channels, *self._lr.grid)
         timesteps = plan_timesteps(self._request.steps, self._experts.config.boundaries)
-        z1 = noise(shape, generator).to(self._device)
+        room = roomy_empty(shape, torch.empty(0, device=generator.device))
+        z1 = noise(shape, generator, out=room).to(self._device)
 
         def towards(tokens: Tensor | None) -> VelocityFunction:
             return lambda z, t: self._fitting(lambda plan: self._velocity(z, t, tokens, plan))
@@ -91,7 +94,8 @@ class Upscaling:
         # Without any tags both are the same, and one evaluation is enough.
         scale = 1.0 if wanted is negative else self._request.guidance_scale
         velocity = guided(towards(wanted), towards(negative), scale)
-        return sample(velocity, z1, timesteps, solver=self._request.solver, on_step_end=on_step_end)
+        in_place = is_large(z1.nbytes)
+        return sample(velocity, z1, timesteps, solver=self._request.solver, on_step_end=on_step_end, in_place=in_place)
 
     def _velocity(self, z: Tensor, t: float, tokens: Tensor | None, plan: StripPlan) -> Tensor:
         expert = self._experts.expert_at(t)

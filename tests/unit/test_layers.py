@@ -9,9 +9,9 @@ import pytest
 from source_tree import FILES, imports, module_name
 
 PARTS = {
-    "linearsr.models": {"linearsr.models", "linearsr.processor"},
+    "linearsr.models": {"linearsr.models", "linearsr.processor", "linearsr.scratch"},
     "linearsr.diffusion": {"linearsr.diffusion"},
-    "linearsr.imaging": {"linearsr.imaging", "linearsr.errors", "linearsr.request"},
+    "linearsr.imaging": {"linearsr.imaging", "linearsr.errors", "linearsr.request", "linearsr.scratch"},
     "linearsr.data": {"linearsr.data", "linearsr.errors", "linearsr.imaging"},
     "linearsr.training": {
         "linearsr.training",

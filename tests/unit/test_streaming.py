@@ -8,6 +8,7 @@ import torch
 from small_models import photo, small_pipeline
 
 import linearsr.models.decoding
+import linearsr.scratch
 import linearsr.streaming
 from linearsr.errors import DeviceError, InputError
 from linearsr.imaging.picture import Picture
@@ -42,6 +43,12 @@ def test_tiled_equals_untiled(pipe, height, width, tile):
 def test_tiled_equals_untiled_with_every_colour_fix_and_scale(pipe, fix, scale):
     whole = upscaled(pipe, 133, 40, tile=0, color_fix=fix, scale=scale)
     assert np.abs(upscaled(pipe, 133, 40, tile=32, color_fix=fix, scale=scale) - whole).max() <= 1
+
+
+def test_latents_in_files_give_the_same(pipe, monkeypatch):
+    expected = upscaled(pipe, 37, 41, tile=32, steps=3)
+    monkeypatch.setattr(linearsr.scratch, "FILE_ABOVE_BYTES", 0)
+    assert np.array_equal(upscaled(pipe, 37, 41, tile=32, steps=3), expected)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])

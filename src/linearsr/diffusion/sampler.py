@@ -61,6 +61,7 @@ def sample(
     *,
     solver: Solver = "euler",
     on_step_end: StepCallback | None = None,
+    in_place: bool = False,
 ) -> Tensor:
     """Integrate from ``timesteps[0]`` to ``timesteps[-1]`` and return the latent there.
 
@@ -70,26 +71,27 @@ def sample(
         timesteps: descending grid, for example from :func:`plan_timesteps`.
         solver: "euler" (first order) or "heun" (second order).
         on_step_end: called as (step index, t reached, latent); an exception it raises stops the sampling.
+        in_place: let "euler" write each latent over the one before, ``z1`` included.
     """
     step = {"euler": _euler_step, "heun": _heun_step}[solver]
     z = z1
     for index, (t, t_next) in enumerate(itertools.pairwise(timesteps)):
-        z = step(velocity, z, t, t_next)
+        z = step(velocity, z, t, t_next, z if in_place else None)
         if on_step_end is not None:
             on_step_end(index, t_next, z)
     return z
 
 
-def _euler_step(velocity: VelocityFunction, z: Tensor, t: float, t_next: float) -> Tensor:
-    return torch.add(z, velocity(z, t), alpha=t_next - t)
+def _euler_step(velocity: VelocityFunction, z: Tensor, t: float, t_next: float, out: Tensor | None) -> Tensor:
+    return torch.add(z, velocity(z, t), alpha=t_next - t, out=out)
 
 
-def _heun_step(velocity: VelocityFunction, z: Tensor, t: float, t_next: float) -> Tensor:
+def _heun_step(velocity: VelocityFunction, z: Tensor, t: float, t_next: float, _: Tensor | None) -> Tensor:
     v = velocity(z, t)
     v_next = velocity(z + (t_next - t) * v, t_next)
     return z + (t_next - t) * (v + v_next) / 2
 
 
-def noise(shape: Sequence[int], generator: torch.Generator) -> Tensor:
-    """Return standard normal noise from the generator's own device, float32."""
-    return torch.randn(tuple(shape), generator=generator, device=generator.device)
+def noise(shape: Sequence[int], generator: torch.Generator, out: Tensor | None = None) -> Tensor:
+    """Return standard normal noise from the generator's own device, float32; ``out`` is where to put it."""
+    return torch.randn(tuple(shape), generator=generator, device=generator.device, out=out)

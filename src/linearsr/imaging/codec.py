@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyvips
@@ -15,12 +16,15 @@ from numpy.typing import NDArray
 from linearsr.errors import ImageError, InputError
 from linearsr.imaging.formats import PNG, SNIFF_BYTES, InputFormat, check_png, sniff, vips_reason
 from linearsr.imaging.limits import CLI_LIMITS, Limits
-from linearsr.imaging.picture import Metadata, Picture
+from linearsr.imaging.picture import Metadata, Picture, Samples
+from linearsr.scratch import is_large, mapped_file
 
 pyvips.cache_set_max(0)  # every image is read once; a cache would only hold memory and stale files
 
 ImageSource = Path | bytes
 _DEPTHS = {"uchar": 8, "ushort": 16}
+_ROWS = 1024
+"""Rows that are decoded at a time."""
 _GRAY = ("b-w", "grey16")
 _RGB = ("srgb", "rgb", "rgb16")
 
@@ -62,16 +66,35 @@ def decode(source: ImageSource, limits: Limits = CLI_LIMITS) -> Picture:
         upright = image.autorot()
         if upright.interpretation not in (*_GRAY, *_RGB):
             upright = _to_srgb(upright)
-        samples = upright.numpy().reshape(upright.height, upright.width, upright.bands)
+        color, alpha = _samples(upright)
     except pyvips.Error as error:
         raise _damaged(form, error) from error
-    channels = 1 if upright.interpretation in _GRAY else 3
     return Picture(
-        color=np.ascontiguousarray(samples[..., :channels]),
-        alpha=np.ascontiguousarray(samples[..., channels]) if upright.hasalpha() else None,
+        color=color,
+        alpha=alpha,
         metadata=_metadata(upright),
         source_format=form.output,
     )
+
+
+def _samples(image: pyvips.Image) -> tuple[Samples, Samples | None]:
+    """Colour, (H, W, 1 or 3), and alpha, (H, W)."""
+    channels, dtype = 1 if image.interpretation in _GRAY else 3, np.dtype(f"u{_DEPTHS[image.format] // 8}")
+    color = _empty((image.height, image.width, channels), dtype)
+    alpha = _empty((image.height, image.width), dtype) if image.hasalpha() else None
+    for top in range(0, image.height, _ROWS):
+        rows = image.crop(0, top, image.width, min(_ROWS, image.height - top)).numpy()
+        rows = rows.reshape(*rows.shape[:2], image.bands)
+        color[top : top + _ROWS] = rows[..., :channels]
+        if alpha is not None:
+            alpha[top : top + _ROWS] = rows[..., channels]
+    return color, alpha
+
+
+def _empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Samples:
+    """An array to be filled, in a file if it is large."""
+    count = math.prod(shape) * dtype.itemsize
+    return np.frombuffer(mapped_file(count), dtype).reshape(shape) if is_large(count) else np.empty(shape, dtype)
 
 
 def decode_rgb8(source: ImageSource) -> NDArray[np.uint8]:

@@ -14,10 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from linearsr.models import lazy
 from linearsr.models.attention import QK_NORM_EPS, CrossAttention, LinearAttention
 from linearsr.models.conditioning import Condition, drawn_parameter
 from linearsr.models.dense import Dense
-from linearsr.models.rows import silu_rows
 
 Grid = tuple[int, int]
 """Height and width of the token grid."""
@@ -45,7 +45,7 @@ class MixFFN(nn.Module):
         wide: Tensor = self.expand(x).view(len(x), *grid, -1).permute(0, 3, 1, 2)
         if out is None:
             return F.silu(wide)
-        silu_rows(wide, out)
+        lazy.silu(wide).write(out)
         return out
 
     def contract(self, hidden: Tensor) -> Tensor:

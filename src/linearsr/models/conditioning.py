@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from linearsr.models.rows import Chain, Pointwise, RowStream, Streamable, row_stream
+from linearsr.models.rows import Chain, RowStream, Streamable, row_stream
 
 FREQUENCIES = 256
 """Sinusoidal features of a timestep."""
@@ -63,7 +63,7 @@ class LREncoder(Streamable):
         return x
 
     def stream(self) -> RowStream:
-        return Chain(*(part for conv in self.convs for part in (row_stream(conv), Pointwise(nn.SiLU()))))
+        return Chain(*(part for conv in self.convs for part in (row_stream(conv), row_stream(nn.SiLU()))))
 
 
 def drawn_parameter(*shape: int) -> nn.Parameter:

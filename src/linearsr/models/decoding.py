@@ -14,8 +14,9 @@ from collections.abc import Iterator
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from linearsr.models import bicubic
+from linearsr.models import bicubic, lazy
 from linearsr.models.autoencoder import LR_STRIDE, SCALE, Decoder, enlarge, receptive_radius
+from linearsr.models.lazy import Rows
 from linearsr.models.rows import ReadRows, RowDecoder, RowQueue, cascade, row_stream, split_rows
 
 
@@ -91,7 +92,7 @@ class _DecoderRows:
         """Take strips of the latent and the LR image; yield the detail rows that are complete, float32."""
         dtype = self._decoder.latent_in.weight.dtype
         self._latents.put(self._decoder.latent_in(latent.to(dtype)))
-        x: Tensor | None = lr.to(dtype)
+        x: Rows | None = lr.to(dtype)
         for stream, waiting in zip(self._pyramid, [None, *self._waiting[::-1], None], strict=True):
             x = stream.push(x, last=last)
             if waiting is not None:
@@ -101,9 +102,9 @@ class _DecoderRows:
                 for part, is_last in split_rows(_add(self._native, update), self._native_rows, last=ending):
                     detail = self._tail.push(part, last=is_last)
                     if detail is not None:
-                        yield detail.float()
+                        yield lazy.evaluated(detail).float()
 
-    def _climbed(self, level: int, x: Tensor | None, *, last: bool) -> Iterator[tuple[Tensor | None, bool]]:
+    def _climbed(self, level: int, x: Rows | None, *, last: bool) -> Iterator[tuple[Rows | None, bool]]:
         """Take rows at 1/8, 1/4 or 1/2 of the LR side (level 0, 1, 2) up to native LR; yield them with "is last"."""
         if level == len(self._climb):
             yield x, last
@@ -130,5 +131,5 @@ class _StemRows:
         return F.conv2d(lr, weight, bias, padding=(0, 1))
 
 
-def _add(waiting: RowQueue | _StemRows, x: Tensor | None) -> Tensor | None:
-    return None if x is None else waiting.take(x.shape[2]) + x
+def _add(waiting: RowQueue | _StemRows, x: Rows | None) -> Rows | None:
+    return None if x is None else lazy.add(waiting.take(x.shape[2]), x)

@@ -16,6 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from linearsr.models import lazy
+from linearsr.models.lazy import Rows
+
 ReadRows = Callable[[int, int], Tensor]
 """Returns rows a to b of the LR image as (1, 3, b - a, 8W) float32 in [-1, 1], on the device of the model."""
 
@@ -23,8 +26,11 @@ ReadRows = Callable[[int, int], Tensor]
 class RowStream(Protocol):
     """Takes consecutive rows and returns consecutive rows."""
 
-    def push(self, x: Tensor | None, *, last: bool) -> Tensor | None:
-        """Take the next rows, (1, C, rows, W), and return what became complete; None stands for no rows."""
+    def push(self, x: Rows | None, *, last: bool) -> Rows | None:
+        """Take the next rows, (1, C, rows, W), and return what became complete; None stands for no rows.
+
+        What is returned is to be used before the next push.
+        """
         ...
 
 
@@ -38,8 +44,10 @@ def row_stream(module: nn.Module) -> RowStream:
         return ConvRows(module)
     if isinstance(module, nn.Sequential):
         return Chain(*(row_stream(part) for part in module))
-    if isinstance(module, nn.SiLU | nn.PixelShuffle):
-        return Pointwise(module)
+    if isinstance(module, nn.SiLU):
+        return EachRow(lazy.silu)
+    if isinstance(module, nn.PixelShuffle):
+        return EachRow(lambda x: module(lazy.evaluated(x)))
     if isinstance(module, Streamable):
         return module.stream()
     raise TypeError(f"{type(module).__name__} cannot be computed row by row")
@@ -67,37 +75,45 @@ class RowDecoder(nn.Module, ABC):
         """Yield detail and enlarged LR image of latent rows ``start`` to ``stop``, in strips of ``rows`` LR rows."""
 
 
-def join_rows(*parts: Tensor | None) -> Tensor:
+def join_rows(*parts: Rows | None) -> Tensor:
     """Put (1, C, rows, W) pieces below each other."""
-    present = [part for part in parts if part is not None]
+    present = [lazy.evaluated(part) for part in parts if part is not None]
     if len(present) == 1:
         return present[0]
     # Rows of a channels_last image follow each other in memory; told so, cat is a plain copy, many times faster.
     return torch.cat([part.permute(0, 2, 3, 1) for part in present], 1).permute(0, 3, 1, 2)
 
 
-def split_rows(x: Tensor | None, rows: int, *, last: bool) -> Iterator[tuple[Tensor | None, bool]]:
+def split_rows(x: Rows | None, rows: int, *, last: bool) -> Iterator[tuple[Rows | None, bool]]:
     """Cut (1, C, n, W) into parts of at most ``rows`` rows, at least one; yield them with "is last"."""
     if x is None:
         yield None, last
         return
-    parts = torch.split(x, max(1, rows), dim=2)
+    parts = lazy.split(x, max(1, rows))
     for index, part in enumerate(parts, start=1):
         yield part, last and index == len(parts)
 
 
 def cascade(
-    streams: Sequence[RowStream], x: Tensor | None, rows: int, *, last: bool
-) -> Iterator[tuple[Tensor | None, bool]]:
+    streams: Sequence[RowStream], x: Rows | None, rows: int, *, last: bool
+) -> Iterator[tuple[Rows | None, bool]]:
     """Send rows through streams one after the other, each taking ``rows`` at a time; yield what comes out.
 
-    At the end of an image every stream lets go of what it held back: passed on at once, that would add up.
+    At the end of an image every stream lets go of what it held back: passed on at once, that would add up. Rows are
+    let go of as soon as the next stream has them.
     """
-    if not streams:
-        yield x, last
-        return
-    for part, closing in split_rows(x, rows, last=last):
-        yield from cascade(streams[1:], streams[0].push(part, last=closing), rows, last=closing)
+    waiting = _in_turn(0, x, rows, last=last)
+    while waiting:
+        level, x, closing = waiting.pop()
+        if level == len(streams):
+            yield x, closing
+        else:
+            waiting += _in_turn(level + 1, streams[level].push(x, last=closing), rows, last=closing)
+
+
+def _in_turn(level: int, x: Rows | None, rows: int, *, last: bool) -> list[tuple[int, Rows | None, bool]]:
+    """Parts of rows for a stream of a cascade, the first one at the end."""
+    return [(level, part, closing) for part, closing in split_rows(x, rows, last=last)][::-1]
 
 
 class RowQueue:
@@ -110,11 +126,11 @@ class RowQueue:
         self._ring: Tensor | None = None  # (room, W, C)
         self._first = self._count = 0
 
-    def put(self, x: Tensor | None) -> None:
+    def put(self, x: Rows | None) -> None:
         """Append rows, (1, C, rows, W)."""
         if x is None:
             return
-        rows = x[0].permute(1, 2, 0)
+        rows = lazy.evaluated(x)[0].permute(1, 2, 0)
         if self._ring is None or self._count + len(rows) > len(self._ring):
             self._grow(rows)
         else:
@@ -147,47 +163,31 @@ class RowQueue:
         return [piece for piece in pieces if len(piece)]
 
 
-WriteRows = Callable[[Tensor, Tensor], object]
-"""Writes a pointwise function of the first rows to the second."""
-
-
-def copy_rows(x: Tensor, out: Tensor) -> None:
-    """Write ``x``."""
-    out.copy_(x)
-
-
-def silu_rows(x: Tensor, out: Tensor) -> None:
-    """Write SiLU(x)."""
-    torch.ops.aten.silu.out(x, out=out)
-
-
 class ConvRows:
     """A convolution with as much padding above and below as its own, or with given rows in place of that padding.
 
-    ``push`` is ``make_room``, ``write`` of the rows into the room (a copy, or a pointwise function), and ``finish``.
+    ``push`` is ``make_room``, writing the rows into the room, and ``finish``.
     """
 
-    def __init__(
-        self, conv: nn.Conv2d, above: Tensor | None = None, below: Tensor | None = None, *, write: WriteRows = copy_rows
-    ) -> None:
-        self._conv, self._below, self._write = conv, below, write
+    def __init__(self, conv: nn.Conv2d, above: Tensor | None = None, below: Tensor | None = None) -> None:
+        self._conv, self._below = conv, below
         self._kernel, self._stride = conv.kernel_size[0], conv.stride[0]
         self._pad, self._pad_width = (int(side) for side in conv.padding)
         self._kept = None if above is None else above.clone()
         self._width = 0
 
-    def push(self, x: Tensor | None, *, last: bool) -> Tensor | None:
+    def push(self, x: Rows | None, *, last: bool) -> Tensor | None:
         rows = self.join(x, last=last)
         return None if rows is None else self.finish(rows, last=last)
 
-    def join(self, x: Tensor | None, *, last: bool) -> Tensor | None:
+    def join(self, x: Rows | None, *, last: bool) -> Tensor | None:
         """Return what is kept and the next rows below it, padded at an end of the image."""
         if x is None and not last:
             return None
         count, width = (0, self._width) if x is None else (x.shape[2], x.shape[3])
         rows, room = self.make_room(count, width, last=last)
         if x is not None:
-            self._write(x, room)
+            lazy.write(x, room)
         return rows
 
     def make_room(self, count: int, width: int, *, last: bool) -> tuple[Tensor, Tensor]:
@@ -229,13 +229,13 @@ class ConvRows:
             self._kept = None if rows is None else rows.clone()
 
 
-class Pointwise:
+class EachRow:
     """A function of each row by itself."""
 
-    def __init__(self, function: nn.Module) -> None:
+    def __init__(self, function: Callable[[Rows], Rows]) -> None:
         self._function = function
 
-    def push(self, x: Tensor | None, *, last: bool) -> Tensor | None:
+    def push(self, x: Rows | None, *, last: bool) -> Rows | None:
         return None if x is None else self._function(x)
 
 
@@ -245,7 +245,7 @@ class Chain:
     def __init__(self, *parts: RowStream) -> None:
         self._parts = parts
 
-    def push(self, x: Tensor | None, *, last: bool) -> Tensor | None:
+    def push(self, x: Rows | None, *, last: bool) -> Rows | None:
         for part in self._parts:
             x = part.push(x, last=last)
         return x
@@ -258,18 +258,18 @@ class ResidualRows:
     """
 
     def __init__(self, first: nn.Conv2d, second: nn.Conv2d) -> None:
-        self._first, self._second = ConvRows(first), ConvRows(second, write=silu_rows)
+        self._first, self._second = ConvRows(first), ConvRows(second)
         self._returned, self._top = 0, -1  # joined rows begin with the padding above row 0
 
-    def push(self, x: Tensor | None, *, last: bool) -> Tensor | None:
+    def push(self, x: Rows | None, *, last: bool) -> Rows | None:
         rows = self._first.join(x, last=last)
         if rows is None:
             return None
         hidden = self._first.finish(rows, last=last)
         offset = self._returned - self._top
         self._top += 0 if hidden is None else hidden.shape[2]
-        update = self._second.push(hidden, last=last)
+        update = self._second.push(None if hidden is None else lazy.silu(hidden), last=last)
         if update is None:
             return None
         self._returned += update.shape[2]
-        return update.add_(rows[:, :, offset : offset + update.shape[2]])
+        return lazy.add(update, rows[:, :, offset : offset + update.shape[2]])

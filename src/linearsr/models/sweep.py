@@ -13,7 +13,6 @@ Legend: C latent channels, H x W latent grid, D width; LR rows are 8 to a token 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
 
 import torch
 from torch import Tensor
@@ -21,9 +20,10 @@ from torch import Tensor
 from linearsr.models.autoencoder import LR_STRIDE
 from linearsr.models.blocks import LinearBlock, modulate
 from linearsr.models.conditioning import Condition
+from linearsr.models.large import roomy_empty
+from linearsr.models.lazy import evaluated
 from linearsr.models.peers import Alone, Peers
 from linearsr.models.rows import ConvRows, ReadRows, RowQueue
-from linearsr.models.token_store import TokenStore
 from linearsr.models.transformer import LinearTransformer
 
 Strip = tuple[int, int]
@@ -54,10 +54,10 @@ def velocity_in_strips(
     if rows >= z_t.shape[2] and peers is None:
         return transformer.velocity(z_t, condition, read_lr(0, z_t.shape[2] * LR_STRIDE))
     peers = peers or Alone()
-    with closing(_Sweep(transformer, condition, z_t, read_lr, rows, peers)) as sweep:
-        summary = sweep.embed()
-        for index in range(len(transformer.blocks)):
-            summary = sweep.run_block(index, peers.add_up(summary))
+    sweep = _Sweep(transformer, condition, z_t, read_lr, rows, peers)
+    summary = sweep.embed()
+    for index in range(len(transformer.blocks)):
+        summary = sweep.run_block(index, peers.add_up(summary))
     return peers.join(sweep.velocity)
 
 
@@ -78,20 +78,19 @@ class _Sweep:
         self._blocks: list[LinearBlock] = list(transformer.blocks)  # type: ignore[arg-type]
         self._height, self._width = z_t.shape[-2:]
         self._top, self._bottom = peers.band(self._height)
-        width = transformer.config.width
-        self._tokens = TokenStore(self._bottom - self._top, self._width * width, z_t)
-        self.velocity = torch.empty_like(z_t[:, :, self._top : self._bottom])
-
-    def close(self) -> None:
-        """Give the tokens' memory back."""
-        self._tokens.close()
+        own = self._bottom - self._top
+        self._tokens = roomy_empty((own, self._width, transformer.config.width), z_t)
+        self.velocity = roomy_empty((1, z_t.shape[1], own, self._width), z_t)
 
     def _strips(self) -> Iterator[Strip]:
         height = self._bottom - self._top
         return ((top, min(height, top + self._rows)) for top in range(0, height, self._rows))
 
     def _read(self, top: int, bottom: int) -> Tensor:
-        return self._tokens.read(top, bottom).view(1, (bottom - top) * self._width, -1)
+        return self._tokens[top:bottom].flatten(0, 1)[None]
+
+    def _write(self, top: int, bottom: int, x: Tensor) -> None:
+        self._tokens[top:bottom] = x.view(bottom - top, self._width, -1)
 
     def embed(self) -> Tensor:
         """Make the tokens; return what the first block's attention needs to know of them."""
@@ -100,7 +99,7 @@ class _Sweep:
         for features in self._lr_features():
             bottom = top + features.shape[2]
             x = self._transformer.embed(self._z_t[:, :, self._top + top : self._top + bottom], features)
-            self._tokens.write(top, x.view(bottom - top, -1))
+            self._write(top, bottom, x)
             total = _plus(total, self._blocks[0].summarize(x, self._condition))
             top = bottom
         assert total is not None, "a band has at least one row"
@@ -113,9 +112,10 @@ class _Sweep:
         for top in range(low, high, self._rows):
             bottom = min(high, top + self._rows)
             lr = self._read_lr(top * LR_STRIDE, bottom * LR_STRIDE).to(self._z_t.dtype)
-            features = stream.push(lr, last=bottom == high)
-            if features is None:
+            pushed = stream.push(lr, last=bottom == high)
+            if pushed is None:
                 continue
+            features = evaluated(pushed)
             inside = features[:, :, max(0, self._top - row) : max(0, self._bottom - row)]
             row += features.shape[2]
             if inside.shape[2]:
@@ -136,7 +136,7 @@ class _Sweep:
             if is_last:
                 self._write_velocity(done, ready, out)
             else:
-                self._tokens.write(done, out.view(ready - done, -1))
+                self._write(done, ready, out)
                 total = _plus(total, self._blocks[index + 1].summarize(out, self._condition))
             done = ready
         return summary if total is None else total

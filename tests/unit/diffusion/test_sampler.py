@@ -101,3 +101,18 @@ def test_noise_is_standard_normal_and_a_function_of_the_seed():
     assert not torch.equal(first, other)
     assert abs(float(first.mean())) < 0.05
     assert float(first.std()) == pytest.approx(1, abs=0.05)
+
+
+def test_in_place_gives_the_same_in_the_memory_of_the_noise():
+    z1, grid = noise((1, 2, 3, 3), torch.Generator().manual_seed(0)), plan_timesteps(4, BOUNDARIES)
+    expected = sample(lambda z, t: z * t, z1.clone(), grid)
+    z0 = sample(lambda z, t: z * t, z1, grid, in_place=True)
+    assert torch.equal(z0, expected)
+    assert z0.data_ptr() == z1.data_ptr()
+
+
+def test_noise_is_the_same_wherever_it_is_put():
+    place = torch.empty(1, 2, 30, 3)
+    made = noise(place.shape, torch.Generator().manual_seed(5), out=place)
+    assert made.data_ptr() == place.data_ptr()
+    assert torch.equal(place, noise(place.shape, torch.Generator().manual_seed(5)))

@@ -4,6 +4,7 @@ import pytest
 import pyvips
 from imaging_samples import chunk, noise, pil_bytes, raw_png, vips_bytes
 
+import linearsr.scratch
 from linearsr.errors import ImageError, InputError
 from linearsr.imaging.codec import decode, decode_rgb8, read_header
 
@@ -176,3 +177,13 @@ def test_training_photos_come_as_8_bit_rgb(dtype, channels):
     assert (rgb.shape, rgb.dtype) == ((3, 5, 3), np.uint8)
     expected = (samples >> (8 * (samples.itemsize - 1)))[..., : 1 if channels < 3 else 3]
     assert (rgb == expected).all()
+
+
+@pytest.mark.parametrize("limit", [0, 10**9], ids=["file", "memory"])
+@pytest.mark.parametrize("channels", [1, 4])
+def test_more_rows_than_are_decoded_at_a_time(monkeypatch, limit, channels):
+    monkeypatch.setattr(linearsr.scratch, "FILE_ABOVE_BYTES", limit)
+    samples = noise(2 * 1024 + 3, 5, channels)
+    picture = decode(raw_png(samples))
+    assert (picture.color == samples[..., : len(picture.color[0, 0])]).all()
+    assert channels == 1 or (picture.alpha == samples[..., 3]).all()

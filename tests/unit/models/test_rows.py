@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import weakref
 
 import pytest
 import torch
@@ -129,6 +130,20 @@ def test_a_cascade_passes_few_rows_on_at_a_time_even_at_the_end():
         parts = [part for part, _ in cascade(streams, x, 3, last=True)]
         torch.testing.assert_close(join_rows(*parts), nn.Sequential(*blocks)(x), rtol=0, atol=1e-12)
     assert max(seen) == 3
+
+
+def test_a_cascade_holds_no_rows_that_the_next_stream_has():
+    held = []
+
+    class Remembering:
+        def push(self, x, *, last):
+            result = x + 1
+            held.append(weakref.ref(result))
+            return result
+
+    streams = [Remembering() for _ in range(6)]
+    for _ in cascade(streams, torch.zeros(1, 1, 2, 3), 2, last=True):
+        assert sum(reference() is not None for reference in held) == 1
 
 
 def test_a_module_that_mixes_rows_is_refused():

@@ -6,7 +6,7 @@ import pytest
 import torch
 from small_models import randn, small_transformer
 
-import linearsr.models.sweep
+import linearsr.scratch
 from linearsr.models.sweep import velocity_in_strips
 
 T = torch.tensor([0.4])
@@ -69,8 +69,5 @@ def test_tokens_in_a_file_give_the_same(monkeypatch):
     model = small_transformer()
     z, lr = inputs(9, 3)
     expected = in_strips(model, z, lr, 2)
-    store = linearsr.models.sweep.TokenStore
-    monkeypatch.setattr(
-        linearsr.models.sweep, "TokenStore", lambda rows, size, example: store(rows, size, example, file_above=0)
-    )
+    monkeypatch.setattr(linearsr.scratch, "FILE_ABOVE_BYTES", 0)
     assert torch.equal(in_strips(model, z, lr, 2), expected)
