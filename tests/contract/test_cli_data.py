@@ -99,7 +99,7 @@ def test_check_needs_shards(folder, capsys):
 def test_sheet_shows_presets_and_seeds(folder, capsys):
     arguments = ["data", "sheet", "in/a.png", "-o", "sheet.png", "--side", "32", "--seeds", "2", "--seed", "3"]
     assert run(arguments) == 0
-    assert "sheet.png: camera, light, web, real_esrgan, real_esrgan_heavy" in capsys.readouterr().out
+    assert "sheet.png: camera, light, web, grainy, real_esrgan, real_esrgan_heavy" in capsys.readouterr().out
     with PIL.Image.open("sheet.png") as sheet:
         every = np.asarray(sheet)
     assert run([*arguments, "--preset", "light"]) == 1  # nothing is overwritten unasked

@@ -177,11 +177,46 @@ def web() -> Degradation:
     )
 
 
+def grainy() -> Degradation:
+    """Noise and grain as strong as they meet the model: high ISO, scans of film and print, compressed or not."""
+    return Degradation(
+        name="grainy",
+        first=DegradationStage(
+            blur_probability=0.7,
+            sinc_probability=0.0,
+            kernel_sigma=(0.2, 2.4),
+            resize_probabilities=(0.0, 0.0, 1.0),
+            noise_probability=0.0,
+            jpeg_probability=0.0,
+        ),
+        second=DegradationStage(
+            blur_probability=0.0,
+            resize_probabilities=(0.0, 0.0, 1.0),
+            noise_probability=0.7,
+            gaussian_sigma=(4.0, 25.0),
+            poisson_scale=(0.3, 2.0),
+            grain_probability=0.5,
+            grain_sigma=(4.0, 20.0),
+            grain_size=(0.5, 1.6),
+            jpeg_probability=0.6,
+            jpeg_quality=(50.0, 97.0),
+        ),
+        final_sinc_probability=0.2,
+    )
+
+
 def all_presets() -> tuple[Degradation, ...]:
     """Every preset, from mild to heavy."""
-    return camera(), light(), web(), real_esrgan(), real_esrgan_heavy()
+    return camera(), light(), web(), grainy(), real_esrgan(), real_esrgan_heavy()
 
 
 def training_mix() -> tuple[tuple[Degradation, float], ...]:
-    """Presets and their share of the pairs: camera-like, web-like with more or less of JPEG, and heavily degraded."""
-    return ((camera(), 0.4), (light(), 0.1), (web(), 0.3), (real_esrgan(), 0.2))
+    """Presets and their share of the pairs: camera-like, web-like with more or less of JPEG, grainy, and heavier."""
+    return (
+        (camera(), 0.35),
+        (light(), 0.1),
+        (web(), 0.25),
+        (grainy(), 0.12),
+        (real_esrgan(), 0.12),
+        (real_esrgan_heavy(), 0.06),
+    )

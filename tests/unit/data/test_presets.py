@@ -14,13 +14,14 @@ from linearsr.errors import ConfigError
 
 
 def test_presets_have_names_of_their_own():
-    assert [preset.name for preset in all_presets()] == ["camera", "light", "web", "real_esrgan", "real_esrgan_heavy"]
+    names = [preset.name for preset in all_presets()]
+    assert names == ["camera", "light", "web", "grainy", "real_esrgan", "real_esrgan_heavy"]
 
 
 def test_training_mix_is_a_distribution_over_presets():
     presets, shares = zip(*training_mix(), strict=True)
     assert sum(shares) == pytest.approx(1)
-    assert [preset.name for preset in presets] == ["camera", "light", "web", "real_esrgan"]
+    assert presets == all_presets()
 
 
 def test_second_order_presets_are_the_published_ones():
