@@ -1,8 +1,8 @@
 """How an image is cut into strips, and how much memory an upscale needs, told before anything is computed.
 
 The decoder dominates: its activations are proportional to the LR pixels it holds at once, a whole small image or one
-strip, plus the rows that features wait for the deeper path. The LR image, its tokens and the latent come on top. The
-constants fit measured peaks of the embedded model, float32 on a CPU (docs/decisions/0008-strips.md); ``linearsr bench``
+strip, plus the rows that features wait for the deeper path. The LR image and the latents come on top, as far as they do
+not lie in files. The constants fit measured peaks of the embedded model, float32 on a CPU (docs/decisions/0008-strips.md); ``linearsr bench``
 prints both. Of decoders of another geometry, a DC-AE above all, nothing is known beforehand.
 """
 
@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from linearsr.catalog import DEFAULT_MODEL, EMBEDDED, INDEX_NAME, embedded_folder
+from linearsr.scratch import is_large
 
 CELL = 8
 """LR pixels along a side of a latent cell."""
-WHOLE_LIMIT = 320 * 320
+WHOLE_LIMIT = 256 * 256
 """LR pixels up to which an image is decoded in one piece."""
 AUTO_TILE = 128
 """Side of a square of LR pixels as large as an automatic strip on a CPU: its activations stay in the caches."""
@@ -25,11 +26,12 @@ AUTO_TILE_ACCELERATOR = 1024
 TOKENS_PER_STRIP = 2048
 """Fewest tokens the transformer takes at a time; on a CPU, hidden features of more no longer fit the caches."""
 
-BASE_BYTES = 490_000_000
-WHOLE_BYTES_PER_PIXEL = 4_500
-STRIP_BYTES_PER_PIXEL = 11_800
-WAITING_BYTES_PER_COLUMN = 60_000
-IMAGE_BYTES_PER_PIXEL = 10
+BASE_BYTES = 460_000_000
+WHOLE_BYTES_PER_PIXEL = 4_700
+STRIP_BYTES_PER_PIXEL = 12_500
+WAITING_BYTES_PER_COLUMN = 55_000
+IMAGE_BYTES_PER_PIXEL = 3, 2, 2, 2
+"""Of the LR image, and of the latent, its velocity and the next latent."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,4 +95,5 @@ def estimate_peak_memory(width: int, height: int, *, tile: int | None = None) ->
         decoder = across * down * WHOLE_BYTES_PER_PIXEL
     else:
         decoder = across * (plan.decoder_rows * STRIP_BYTES_PER_PIXEL + WAITING_BYTES_PER_COLUMN)
-    return BASE_BYTES + decoder + across * down * IMAGE_BYTES_PER_PIXEL
+    images = [across * down * size for size in IMAGE_BYTES_PER_PIXEL]
+    return BASE_BYTES + decoder + sum(size for size in images if not is_large(size))
