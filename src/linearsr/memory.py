@@ -2,8 +2,9 @@
 
 The decoder dominates: its activations are proportional to the LR pixels it holds at once, a whole small image or one
 strip, plus the rows that features wait for the deeper path. The LR image and the latents come on top, as far as they do
-not lie in files. The constants fit measured peaks of the embedded model, float32 on a CPU (docs/decisions/0008-strips.md); ``linearsr bench``
-prints both. Of decoders of another geometry, a DC-AE above all, nothing is known beforehand.
+not lie in files. The constants fit measured peaks of the embedded model, float32 on a CPU
+(docs/decisions/0008-strips.md); ``linearsr bench`` prints both. Of decoders of another geometry, a DC-AE above all,
+nothing is known beforehand.
 """
 
 from __future__ import annotations

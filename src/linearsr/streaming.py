@@ -19,7 +19,7 @@ from linearsr.diffusion.guidance import guided
 from linearsr.diffusion.sampler import StepCallback, VelocityFunction, noise, plan_timesteps, sample
 from linearsr.errors import DeviceError, InputError
 from linearsr.imaging.color import AdainFix, ColorFixRows, NoFix, WaveletFix
-from linearsr.imaging.picture import Samples, to_unit
+from linearsr.imaging.picture import Samples
 from linearsr.memory import StripPlan, plan_strips
 from linearsr.models.autoencoder import LR_STRIDE, SCALE, Decoder
 from linearsr.models.decoding import decode_rows
@@ -50,10 +50,13 @@ class LRImage:
     def read(self, top: int, bottom: int) -> Tensor:
         """Rows of the padded image, (1, 3, bottom - top, 8 W) float32 in [-1, 1]; the last ones repeat the edge."""
         rows = self._samples[min(top, self.height - 1) : bottom]
-        unit = rows if rows.dtype == np.float32 else to_unit(rows)
-        lr = torch.from_numpy(unit).to(self._device).permute(2, 0, 1)[None].expand(1, 3, -1, -1) * 2 - 1
-        missing = bottom - top - lr.shape[2]
-        padded = F.pad(lr, (0, self.grid[1] * LR_STRIDE - self.width, 0, missing), mode="replicate")
+        lr = torch.from_numpy(rows.astype(np.float32)).to(self._device)
+        # In place and by all threads: a strip is read several times.
+        if rows.dtype != np.float32:
+            lr.div_(np.iinfo(rows.dtype).max)
+        lr = lr.mul_(2).sub_(1).permute(2, 0, 1)[None].expand(1, 3, -1, -1)
+        right, below = self.grid[1] * LR_STRIDE - self.width, bottom - top - lr.shape[2]
+        padded = F.pad(lr, (0, right, 0, below), mode="replicate") if right or below else lr
         return padded.contiguous(memory_format=torch.channels_last)
 
 

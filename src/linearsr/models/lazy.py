@@ -1,7 +1,6 @@
-"""Rows that are a pointwise function of tensors, computed where they are needed: written there, they are never copied.
+"""Rows that are a pointwise function of others, computed where they are needed: written there, they are never copied.
 
-sum of a residual block       a + b
-activation                    SiLU(x)
+The sum at the end of a residual block, and activations, are what the next convolution takes.
 """
 
 from __future__ import annotations
