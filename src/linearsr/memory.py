@@ -28,7 +28,7 @@ TOKENS_PER_STRIP = 2048
 """Fewest tokens the transformer takes at a time; on a CPU, hidden features of more no longer fit the caches."""
 
 BASE_BYTES = 460_000_000
-WHOLE_BYTES_PER_PIXEL = 4_700
+WHOLE_BYTES_PER_PIXEL = 5_200
 STRIP_BYTES_PER_PIXEL = 12_500
 WAITING_BYTES_PER_COLUMN = 55_000
 IMAGE_BYTES_PER_PIXEL = 3, 2, 2, 2
