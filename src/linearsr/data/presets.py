@@ -5,7 +5,7 @@ Reference: Wang et al., 2021 (arXiv:2107.10833), Real-ESRGAN, section 3 and its 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from linearsr.errors import ConfigError
 
@@ -79,6 +79,18 @@ class Degradation:
             raise ConfigError(f"scale must be at least 1, not {self.scale}", remedy="4 is the models' scale")
 
 
+_KEPT = (0.0, 0.0, 1.0)
+"""Resize probabilities of a stage that leaves the size as it is."""
+_BLUR = DegradationStage(
+    blur_probability=0.7,
+    sinc_probability=0.0,
+    kernel_sigma=(0.2, 2.4),
+    resize_probabilities=_KEPT,
+    noise_probability=0.0,
+    jpeg_probability=0.0,
+)
+
+
 def real_esrgan() -> Degradation:
     """The second-order process in the ranges that SeeSR and OSEDiff train with."""
     return Degradation(
@@ -123,7 +135,7 @@ def light() -> Degradation:
         first=DegradationStage(
             blur_probability=0.6,
             kernel_sigma=(0.2, 2.0),
-            resize_probabilities=(0.0, 0.0, 1.0),
+            resize_probabilities=_KEPT,
             noise_probability=0.5,
             gaussian_sigma=(0.5, 6.0),
             poisson_scale=(0.05, 0.6),
@@ -141,7 +153,7 @@ def camera() -> Degradation:
         first=DegradationStage(
             sinc_probability=0.0,
             kernel_sigma=(0.6, 3.6),
-            resize_probabilities=(0.0, 0.0, 1.0),
+            resize_probabilities=_KEPT,
             noise_probability=0.6,
             gaussian_sigma=(0.3, 3.0),
             poisson_scale=(0.02, 0.3),
@@ -154,20 +166,16 @@ def web() -> Degradation:
     """Reduced first and compressed last, as pictures on the web are: blocks of JPEG as they meet the model."""
     return Degradation(
         name="web",
-        first=DegradationStage(
-            blur_probability=0.7,
-            sinc_probability=0.0,
-            kernel_sigma=(0.2, 2.4),
-            resize_probabilities=(0.0, 0.0, 1.0),
+        first=replace(
+            _BLUR,
             noise_probability=0.5,
             gaussian_sigma=(0.5, 8.0),
             poisson_scale=(0.05, 0.8),
             grain_probability=0.1,
-            jpeg_probability=0.0,
         ),
         second=DegradationStage(
             blur_probability=0.0,
-            resize_probabilities=(0.0, 0.0, 1.0),
+            resize_probabilities=_KEPT,
             noise_probability=0.4,
             gaussian_sigma=(0.5, 8.0),
             poisson_scale=(0.05, 0.8),
@@ -181,17 +189,10 @@ def grainy() -> Degradation:
     """Noise and grain as strong as they meet the model: high ISO, scans of film and print, compressed or not."""
     return Degradation(
         name="grainy",
-        first=DegradationStage(
-            blur_probability=0.7,
-            sinc_probability=0.0,
-            kernel_sigma=(0.2, 2.4),
-            resize_probabilities=(0.0, 0.0, 1.0),
-            noise_probability=0.0,
-            jpeg_probability=0.0,
-        ),
+        first=_BLUR,
         second=DegradationStage(
             blur_probability=0.0,
-            resize_probabilities=(0.0, 0.0, 1.0),
+            resize_probabilities=_KEPT,
             noise_probability=0.7,
             gaussian_sigma=(4.0, 25.0),
             poisson_scale=(0.3, 2.0),
