@@ -43,5 +43,5 @@ def _reserve(file: int, count: int) -> None:
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(file, 0, count)
         return
-    for start in range(0, count, len(_CHUNK)):  # macOS and Windows
-        os.write(file, _CHUNK[: count - start])
+    while count:  # macOS and Windows
+        count -= os.write(file, _CHUNK[:count])
