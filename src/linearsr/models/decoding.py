@@ -15,9 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from linearsr.models import bicubic, lazy
-from linearsr.models.autoencoder import LR_STRIDE, SCALE, Decoder, enlarge, receptive_radius
+from linearsr.models.autoencoder import LR_STRIDE, SCALE, Decoder, Upsample, enlarge, receptive_radius
 from linearsr.models.lazy import Rows
-from linearsr.models.rows import ReadRows, RowDecoder, RowQueue, cascade, row_stream, split_rows
+from linearsr.models.rows import ReadRows, RowDecoder, RowQueue, RowStream, cascade, row_stream
 
 
 def decode_rows(
@@ -79,14 +79,16 @@ class _DecoderRows:
 
     def __init__(self, decoder: Decoder, read_lr: ReadRows, lr_rows: range, native_rows: int) -> None:
         """``lr_rows`` will be pushed, and ``native_rows`` rows at native LR may be worked on at once."""
-        self._decoder, self._native_rows = decoder, native_rows
-        self._pyramid = [row_stream(part) for part in (decoder.pyramid.stem, *decoder.pyramid.levels)]
-        self._climb = [(row_stream(mix), row_stream(up)) for mix, up in zip(decoder.mix, decoder.climb, strict=True)]
-        self._trunk, self._tail = [row_stream(block) for block in decoder.trunk], row_stream(decoder.tail)
         stem = decoder.pyramid.stem
-        self._latents, self._native = RowQueue(), _StemRows(stem, read_lr, lr_rows)
-        self._waiting = [RowQueue() for _ in self._climb[:-1]]
-        self._finer: list[RowQueue | _StemRows] = [*self._waiting, _StemRows(stem, read_lr, lr_rows)]
+        self._decoder = decoder
+        self._pyramid = [row_stream(part) for part in (stem, *decoder.pyramid.levels)]
+        self._latents, self._waiting = RowQueue(), [RowQueue() for _ in decoder.climb[:-1]]
+        finer = [*self._waiting, _StemRows(stem, read_lr, lr_rows)]
+        parts: list[nn.Module | _Adding] = []
+        for mix, climb, features in zip(decoder.mix, decoder.climb, finer, strict=True):
+            parts += [mix, climb, _Adding(features)]
+        parts += [*decoder.trunk, _Adding(_StemRows(stem, read_lr, lr_rows)), *decoder.tail]
+        self._ascent = _ascending(parts, native_rows)
 
     def push(self, latent: Tensor, lr: Tensor, *, last: bool) -> Iterator[Tensor]:
         """Take strips of the latent and the LR image; yield the detail rows that are complete, float32."""
@@ -97,22 +99,19 @@ class _DecoderRows:
             x = stream.push(x, last=last)
             if waiting is not None:
                 waiting.put(x)
-        for native, closing in self._climbed(0, _add(self._latents, x), last=last):
-            for update, ending in cascade(self._trunk, native, self._native_rows, last=closing):
-                for part, is_last in split_rows(_add(self._native, update), self._native_rows, last=ending):
-                    detail = self._tail.push(part, last=is_last)
-                    if detail is not None:
-                        yield lazy.evaluated(detail).float()
+        for detail in cascade(self._ascent, _Adding(self._latents).push(x, last=last), last=last):
+            yield lazy.evaluated(detail).float()
 
-    def _climbed(self, level: int, x: Rows | None, *, last: bool) -> Iterator[tuple[Rows | None, bool]]:
-        """Take rows at 1/8, 1/4 or 1/2 of the LR side (level 0, 1, 2) up to native LR; yield them with "is last"."""
-        if level == len(self._climb):
-            yield x, last
-            return
-        mix, up = self._climb[level]
-        for part, closing in split_rows(x, self._native_rows * 2**level // LR_STRIDE, last=last):
-            climbed = up.push(mix.push(part, last=closing), last=closing)
-            yield from self._climbed(level + 1, _add(self._finer[level], climbed), last=closing)
+
+def _ascending(parts: list[nn.Module | _Adding], native_rows: int) -> list[tuple[RowStream, int]]:
+    """Steps from the latent grid up to HR: at twice the side, a part takes twice the rows."""
+    steps: list[tuple[RowStream, int]] = []
+    level = 0
+    for part in parts:
+        stream = part if isinstance(part, _Adding) else row_stream(part)
+        steps.append((stream, max(1, native_rows * 2**level // LR_STRIDE)))
+        level += isinstance(part, Upsample)
+    return steps
 
 
 class _StemRows:
@@ -131,5 +130,11 @@ class _StemRows:
         return F.conv2d(lr, weight, bias, padding=(0, 1))
 
 
-def _add(waiting: RowQueue | _StemRows, x: Rows | None) -> Rows | None:
-    return None if x is None else lazy.add(waiting.take(x.shape[2]), x)
+class _Adding:
+    """Adds to each row the one that waits for it."""
+
+    def __init__(self, waiting: RowQueue | _StemRows) -> None:
+        self._waiting = waiting
+
+    def push(self, x: Rows | None, *, last: bool) -> Rows | None:
+        return None if x is None else lazy.add(self._waiting.take(x.shape[2]), x)

@@ -84,36 +84,27 @@ def join_rows(*parts: Rows | None) -> Tensor:
     return torch.cat([part.permute(0, 2, 3, 1) for part in present], 1).permute(0, 3, 1, 2)
 
 
-def split_rows(x: Rows | None, rows: int, *, last: bool) -> Iterator[tuple[Rows | None, bool]]:
-    """Cut (1, C, n, W) into parts of at most ``rows`` rows, at least one; yield them with "is last"."""
-    if x is None:
-        yield None, last
-        return
-    parts = lazy.split(x, max(1, rows))
-    for index, part in enumerate(parts, start=1):
-        yield part, last and index == len(parts)
+def cascade(steps: Sequence[tuple[RowStream, int]], x: Rows | None, *, last: bool) -> Iterator[Rows]:
+    """Send rows through streams one after the other and yield what comes out of the last one.
 
-
-def cascade(
-    streams: Sequence[RowStream], x: Rows | None, rows: int, *, last: bool
-) -> Iterator[tuple[Rows | None, bool]]:
-    """Send rows through streams one after the other, each taking ``rows`` at a time; yield what comes out.
-
-    At the end of an image every stream lets go of what it held back: passed on at once, that would add up. Rows are
-    let go of as soon as the next stream has them.
+    Each stream takes at most as many rows at a time as stand beside it. At the end of an image every stream lets go of
+    what it held back: passed on at once, that would add up. Rows are let go of as soon as the next stream has them.
     """
-    waiting = _in_turn(0, x, rows, last=last)
+    waiting = _in_turn(steps, 0, x, last=last)
     while waiting:
         level, x, closing = waiting.pop()
-        if level == len(streams):
-            yield x, closing
-        else:
-            waiting += _in_turn(level + 1, streams[level].push(x, last=closing), rows, last=closing)
+        if level < len(steps):
+            waiting += _in_turn(steps, level + 1, steps[level][0].push(x, last=closing), last=closing)
+        elif x is not None:
+            yield x
 
 
-def _in_turn(level: int, x: Rows | None, rows: int, *, last: bool) -> list[tuple[int, Rows | None, bool]]:
-    """Parts of rows for a stream of a cascade, the first one at the end."""
-    return [(level, part, closing) for part, closing in split_rows(x, rows, last=last)][::-1]
+def _in_turn(
+    steps: Sequence[tuple[RowStream, int]], level: int, x: Rows | None, *, last: bool
+) -> list[tuple[int, Rows | None, bool]]:
+    """Cut rows into parts for the step of that level, each with "is last"; the first one at the end."""
+    parts = [x] if x is None or level == len(steps) else lazy.split(x, steps[level][1])
+    return [(level, part, last and index == len(parts)) for index, part in enumerate(parts, start=1)][::-1]
 
 
 class RowQueue:

@@ -115,21 +115,21 @@ def test_a_queue_works_in_the_same_memory_again_and_again():
 
 def test_a_cascade_passes_few_rows_on_at_a_time_even_at_the_end():
     blocks = nn.ModuleList(ResidualBlock(4) for _ in range(5)).double()
-    x, seen = randn(1, 4, 20, 6).double(), []
+    x = randn(1, 4, 20, 6).double()
 
     class Watched:
         def __init__(self, stream):
-            self._stream = stream
+            self._stream, self.most = stream, 0
 
         def push(self, x, *, last):
-            seen.append(0 if x is None else x.shape[2])
+            self.most = max(self.most, 0 if x is None else x.shape[2])
             return self._stream.push(x, last=last)
 
     with torch.no_grad():
-        streams = [Watched(row_stream(block)) for block in blocks]
-        parts = [part for part, _ in cascade(streams, x, 3, last=True)]
+        steps = [(Watched(row_stream(block)), rows) for block, rows in zip(blocks, (3, 3, 2, 2, 3), strict=True)]
+        parts = list(cascade(steps, x, last=True))
         torch.testing.assert_close(join_rows(*parts), nn.Sequential(*blocks)(x), rtol=0, atol=1e-12)
-    assert max(seen) == 3
+    assert [stream.most for stream, _ in steps] == [3, 3, 2, 2, 3]
 
 
 def test_a_cascade_holds_no_rows_that_the_next_stream_has():
@@ -141,8 +141,8 @@ def test_a_cascade_holds_no_rows_that_the_next_stream_has():
             held.append(weakref.ref(result))
             return result
 
-    streams = [Remembering() for _ in range(6)]
-    for _ in cascade(streams, torch.zeros(1, 1, 2, 3), 2, last=True):
+    steps = [(Remembering(), 2) for _ in range(6)]
+    for _ in cascade(steps, torch.zeros(1, 1, 2, 3), last=True):
         assert sum(reference() is not None for reference in held) == 1
 
 
