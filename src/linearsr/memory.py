@@ -24,12 +24,19 @@ AUTO_TILE = 128
 """Side of a square of LR pixels as large as an automatic strip on a CPU: its activations stay in the caches."""
 AUTO_TILE_ACCELERATOR = 1024
 """The same where memory is large and a short strip leaves most of the device idle."""
+TALL_ROWS = 16
+"""LR rows of an automatic strip where they take up to twice that area: the two rows that every convolution carries over
+are copied, and cost the less the more rows are computed from them."""
 TOKENS_PER_STRIP = 2048
 """Fewest tokens the transformer takes at a time; on a CPU, hidden features of more no longer fit the caches."""
+ON_DEMAND_FROM = 1_000_000
+"""LR pixels of a picture beside which reading each expert when it is needed takes next to no time."""
 
 BASE_BYTES = 460_000_000
+IDLE_EXPERTS_BYTES = 110_000_000
+"""Part of it: three experts of four."""
 WHOLE_BYTES_PER_PIXEL = 5_200
-STRIP_BYTES_PER_PIXEL = 12_500
+STRIP_BYTES_PER_PIXEL = 10_500
 WAITING_BYTES_PER_COLUMN = 55_000
 IMAGE_BYTES_PER_PIXEL = 3, 2, 2, 2
 """Of the LR image, and of the latent, its velocity and the next latent."""
@@ -66,8 +73,10 @@ def plan_strips(width: int, height: int, tile: int | None, *, accelerator: bool 
     transformer_rows = min(down, max(1, tokens // across))
     if tile is None and width * height <= max(WHOLE_LIMIT, side**2):
         return StripPlan(decoder_rows=whole.decoder_rows, transformer_rows=transformer_rows)
-    decoder_rows = min(whole.decoder_rows, max(1, side**2 // (across * CELL)))
-    return StripPlan(decoder_rows=decoder_rows, transformer_rows=transformer_rows)
+    decoder_rows = max(1, side**2 // (across * CELL))
+    if tile is None and TALL_ROWS * across * CELL <= 2 * side**2:
+        decoder_rows = max(TALL_ROWS, decoder_rows)
+    return StripPlan(decoder_rows=min(whole.decoder_rows, decoder_rows), transformer_rows=transformer_rows)
 
 
 def is_measured(model: str) -> bool:
@@ -85,10 +94,10 @@ def is_measured(model: str) -> bool:
         return False
 
 
-def estimate_peak_memory(width: int, height: int, *, tile: int | None = None) -> int:
+def estimate_peak_memory(width: int, height: int, *, tile: int | None = None, on_demand: bool = False) -> int:
     """Return the bytes of main memory that upscaling a ``width`` x ``height`` image is expected to take at its peak.
 
-    It holds for models that :func:`is_measured` tells.
+    It holds for models that :func:`is_measured` tells. ``on_demand``: one expert is in memory at a time.
     """
     plan = plan_strips(width, height, tile)
     across, down = -(-width // CELL) * CELL, -(-height // CELL) * CELL
@@ -97,4 +106,5 @@ def estimate_peak_memory(width: int, height: int, *, tile: int | None = None) ->
     else:
         decoder = across * (plan.decoder_rows * STRIP_BYTES_PER_PIXEL + WAITING_BYTES_PER_COLUMN)
     images = [across * down * size for size in IMAGE_BYTES_PER_PIXEL]
-    return BASE_BYTES + decoder + sum(size for size in images if not is_large(size))
+    base = BASE_BYTES - IDLE_EXPERTS_BYTES * on_demand
+    return base + decoder + sum(size for size in images if not is_large(size))

@@ -120,6 +120,19 @@ def test_experts_on_demand_give_the_same_result(photos, linearsr):
     assert Path("resident.png").read_bytes() == Path("on-demand.png").read_bytes()
 
 
+def test_large_pictures_get_their_experts_on_demand(photos, linearsr):
+    PIL.Image.new("RGB", (1000, 1000)).save("large.png")
+
+    def peaks(*options):
+        out = linearsr("upscale", *options, "--dry-run", "--json-progress")[1]
+        return [job["peak_megabytes"] for job in json.loads(out)["jobs"]]
+
+    (large,), (small,) = (peaks(name, "--experts", "resident") for name in ("large.png", "one.png"))
+    assert peaks("large.png", "--experts", "on-demand") == peaks("large.png") == [large - 110]
+    assert peaks("one.png") == [small]
+    assert peaks("one.png", "large.png") == [small, large]
+
+
 def test_standard_input_to_standard_output_carries_only_the_image(photos, linearsr, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(Path("one.png").read_bytes())))
     status, out, err = linearsr("upscale", "-", "-o", "-", "--json-progress")

@@ -13,7 +13,7 @@ from linearsr.memory import BASE_BYTES, WHOLE_LIMIT, StripPlan, estimate_peak_me
         (256, 256, None, 256, 32),
         (264, 256, None, 62, 32),
         (9000, 9000, 0, 9000, 1125),
-        (2000, 2000, None, 8, 8),
+        (2000, 2000, None, 16, 8),
         (9000, 9000, 128, 1, 1),
         (100, 2000, 128, 157, 19),
         (10, 10, 128, 16, 2),
@@ -24,6 +24,17 @@ from linearsr.memory import BASE_BYTES, WHOLE_LIMIT, StripPlan, estimate_peak_me
 def test_strips_are_about_as_large_as_the_square_asked_for(width, height, tile, decoder, transformer):
     plan = plan_strips(width, height, tile)
     assert (plan.decoder_rows, plan.transformer_rows) == (decoder, transformer)
+
+
+def test_an_automatic_strip_is_tall_where_it_takes_no_more_than_twice_the_area():
+    assert [plan_strips(width, 5000, None).decoder_rows for width in (1024, 1032, 2048, 2056, 16_384)] == [
+        16,
+        16,
+        16,
+        7,
+        1,
+    ]
+    assert plan_strips(2000, 2000, 128).decoder_rows == 8
 
 
 def test_an_accelerator_gets_longer_strips():

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -15,7 +16,7 @@ from linearsr.cli.inputs import find_inputs
 from linearsr.cli.options import Runtime, gather, runtime_options
 from linearsr.cli.plan import STANDARD_OUTPUT, Job, Placement, Plan, make_plan
 from linearsr.imaging.limits import CLI_LIMITS, Limits
-from linearsr.memory import estimate_peak_memory, is_measured
+from linearsr.memory import ON_DEMAND_FROM, estimate_peak_memory, is_measured
 from linearsr.request import UpscaleRequest
 from linearsr.tags.words import TagChoice, clean_tags, parse_tags
 
@@ -71,10 +72,10 @@ def _read_negative_tags(ctx: click.Context, param: click.Parameter, value: str |
 @runtime_options
 @click.option(
     "--experts",
-    type=click.Choice(["resident", "on-demand"]),
-    default="resident",
+    type=click.Choice(["auto", "resident", "on-demand"]),
+    default="auto",
     show_default=True,
-    help="on-demand keeps one in memory and reads it again for every image.",
+    help="on-demand keeps one in memory and reads each again for every image; auto does where all are large.",
 )
 @click.option("-s", "--scale", "--outscale", type=float, default=4.0, show_default=True, help="4 is native.")
 @click.option("--width", type=int, help="Width of the result; alone it keeps the proportions.")
@@ -162,7 +163,7 @@ def command(
     more_inputs: tuple[str, ...],
     recursive: bool,
     runtime: Runtime,
-    experts: Residency,
+    experts: Literal["auto"] | Residency,
     text_encoder: str | None,
     request: UpscaleRequest,
     placement: Placement,
@@ -175,11 +176,12 @@ def command(
     at the end, and the exit status is 2 (0 all well, 1 nothing could start).
     """
     plan = make_plan(find_inputs((*inputs, *more_inputs), recursive=recursive), placement, request, limits)
+    residency = _automatic_residency(plan.jobs) if experts == "auto" else experts
     if report.dry_run:
-        return _show(plan, request, report, is_measured=is_measured(runtime.model))
+        return _show(plan, request, report, residency, is_measured=is_measured(runtime.model))
     with joined_processes():
         # The model is loaded before anything is reported: if it cannot be had, nothing starts.
-        pipeline = _load(runtime, request, experts, text_encoder) if plan.jobs else None
+        pipeline = _load(runtime, request, residency, text_encoder) if plan.jobs else None
         done = 0
         with report.feedback(placement, len(plan.jobs), request.steps) as feedback:
             for name, reason in plan.skipped:
@@ -206,6 +208,11 @@ def _is_terminal() -> bool:
     return sys.stderr.isatty()
 
 
+def _automatic_residency(jobs: Sequence[Job]) -> Residency:
+    sizes = [width * height for width, height in map(_size_in, jobs)]
+    return "on-demand" if min(sizes, default=0) >= ON_DEMAND_FROM else "resident"
+
+
 def _load(runtime: Runtime, request: UpscaleRequest, experts: Residency, text_encoder: str | None) -> SRPipeline:
     from linearsr.pipeline import SRPipeline
 
@@ -222,11 +229,13 @@ def _load(runtime: Runtime, request: UpscaleRequest, experts: Residency, text_en
     return pipeline
 
 
-def _show(plan: Plan, request: UpscaleRequest, report: Report, *, is_measured: bool) -> int:
+def _show(plan: Plan, request: UpscaleRequest, report: Report, residency: Residency, *, is_measured: bool) -> int:
     """Print the plan and return the exit status it would have; memory only where it ``is_measured`` for the model."""
 
     def megabytes(job: Job) -> int | None:
-        return round(estimate_peak_memory(*_size_in(job), tile=request.tile) / 1e6) if is_measured else None
+        on_demand = residency == "on-demand"
+        peak = estimate_peak_memory(*_size_in(job), tile=request.tile, on_demand=on_demand)
+        return round(peak / 1e6) if is_measured else None
 
     rows = [
         {

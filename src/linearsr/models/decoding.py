@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -18,6 +19,9 @@ from linearsr.models import bicubic, lazy
 from linearsr.models.autoencoder import LR_STRIDE, SCALE, Decoder, Upsample, enlarge, receptive_radius
 from linearsr.models.lazy import Rows
 from linearsr.models.rows import ReadRows, RowDecoder, RowQueue, RowStream, cascade, row_stream
+
+FINISHED_ROWS = 32
+"""HR rows passed on at a time: what becomes of them takes several times their memory."""
 
 
 def decode_rows(
@@ -59,7 +63,8 @@ def decode_rows(
     for top in range(first, end, cells):
         bottom = min(end, top + cells)
         lr = read_lr(top * LR_STRIDE, bottom * LR_STRIDE)
-        for detail in strips.push(latent[:, :, top:bottom], lr, last=bottom == end):
+        made = strips.push(latent[:, :, top:bottom], lr, last=bottom == end)
+        for detail in (part for strip in made for part in torch.split(strip, FINISHED_ROWS, dim=2)):
             low, high = max(row, start * up), min(row + detail.shape[2], stop * up)
             if low < high:
                 source = _enlarged(read_lr, low, high, height * LR_STRIDE)
