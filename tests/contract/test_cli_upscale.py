@@ -120,12 +120,12 @@ def test_experts_on_demand_give_the_same_result(photos, linearsr):
     assert Path("resident.png").read_bytes() == Path("on-demand.png").read_bytes()
 
 
-def test_large_pictures_get_their_experts_on_demand(photos, linearsr):
+def test_large_pictures_get_their_experts_on_demand(photos, capsys):
     PIL.Image.new("RGB", (1000, 1000)).save("large.png")
 
     def peaks(*options):
-        out = linearsr("upscale", *options, "--dry-run", "--json-progress")[1]
-        return [job["peak_megabytes"] for job in json.loads(out)["jobs"]]
+        assert run(["upscale", *options, "--dry-run", "--json-progress"]) == 0
+        return [job["peak_megabytes"] for job in json.loads(capsys.readouterr().out)["jobs"]]
 
     (large,), (small,) = (peaks(name, "--experts", "resident") for name in ("large.png", "one.png"))
     assert peaks("large.png", "--experts", "on-demand") == peaks("large.png") == [large - 110]

@@ -88,7 +88,7 @@ class _DecoderRows:
         self._decoder = decoder
         self._pyramid = [row_stream(part) for part in (stem, *decoder.pyramid.levels)]
         self._latents, self._waiting = RowQueue(), [RowQueue() for _ in decoder.climb[:-1]]
-        finer = [*self._waiting, _StemRows(stem, read_lr, lr_rows)]
+        finer: list[RowQueue | _StemRows] = [*self._waiting, _StemRows(stem, read_lr, lr_rows)]
         parts: list[nn.Module | _Adding] = []
         for mix, climb, features in zip(decoder.mix, decoder.climb, finer, strict=True):
             parts += [mix, climb, _Adding(features)]
