@@ -23,7 +23,7 @@ class Limits:
         if width * height > self.max_input_pixels:
             raise ImageTooLargeError(
                 f"{width}x{height} is {width * height:,} pixels, over the limit of {self.max_input_pixels:,}",
-                remedy="crop or split it first",
+                remedy="crop or split it first, or raise --max-input-pixels",
             )
 
     def check_output(self, width: int, height: int) -> None:
@@ -32,7 +32,7 @@ class Limits:
         if width * height > self.max_output_pixels:
             raise ImageTooLargeError(
                 f"the output would be {width}x{height}, over the limit of {self.max_output_pixels:,} pixels",
-                remedy="ask for a smaller --scale or --max-side",
+                remedy="ask for a smaller --scale or --max-side, or raise --max-output-pixels",
             )
 
     def _check_side(self, width: int, height: int, what: str) -> None:
