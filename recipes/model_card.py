@@ -34,8 +34,8 @@ $parts
 
 Four transformers of width $width and depth $depth with ReLU linear attention, one per range of signal-to-noise ratio
 (boundaries $boundaries), predict a stride-32 latent in 4 steps; a decoder that also sees the LR image turns it into
-pixels. `faithful` is the decoder that the one inside the autoencoder was trained from last; `--fidelity` goes from one
-to the other (default: $fidelity).
+pixels. `faithful` is a decoder trained for the distance to the photo alone, the one inside the autoencoder for detail;
+`--fidelity` goes from this one to that (default: $fidelity).
 
 ## Training
 
@@ -67,8 +67,8 @@ sampled latent adds nothing that these numbers can tell. `docs/log.md` says why.
 - Trained for a few hours on one or two CPU cores: a first set of weights, not the method's ceiling. It is not
   the paper's model, and its scores are not comparable with the paper's.
 - It sharpens edges and textures; it does not invent faces or letters, and small text stays as legible as the input.
-- Heavy noise and strong JPEG blocks are reduced and not removed, and the grain of a noisy scan is sharpened with the
-  rest, less so with `--fidelity 1`.
+- Heavy noise and strong JPEG blocks are reduced and not removed; of the grain of a noisy scan some stays, less of it
+  with `--fidelity 1`.
 
 ## Licence
 

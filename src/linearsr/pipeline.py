@@ -146,7 +146,7 @@ class SRPipeline:
     def decoder(self, fidelity: float | None = None) -> Decoder:
         """Return the decoder at ``fidelity``, 0 for the most detail and 1 for the least distance to the photo.
 
-        None is the model's own: a quarter of the way, or 0 where there is no second decoder.
+        None is the model's own: a fifth of the way, or 0 where there is no second decoder.
 
         Raises:
             InputError: if the model has none but that of 0.

@@ -222,7 +222,9 @@ def test_a_terminal_gets_a_bar(photos, linearsr, monkeypatch):
 def test_the_limits_can_be_lowered_and_raised(photos, linearsr):
     status, _, err = linearsr("upscale", "one.png", "-o", "out", "--max-output-pixels", "2079")
     assert status == 2
-    assert "over the limit of 2,079 pixels; ask for a smaller --scale or --max-side, or raise --max-output-pixels" in err
+    assert (
+        "over the limit of 2,079 pixels; ask for a smaller --scale or --max-side, or raise --max-output-pixels" in err
+    )
     assert linearsr("upscale", "one.png", "-o", "out", "--max-output-pixels", "2080")[0] == 0
     status, _, err = linearsr("upscale", "one.png", "-o", "out2", "--max-input-pixels", "129")
     assert (status, "over the limit of 129; crop or split it first, or raise --max-input-pixels" in err) == (2, True)

@@ -16,7 +16,7 @@ from linearsr.pipeline import SRPipeline
 STEP_COUNTS = (1, 2, 4, 8, 20)
 """Those of the ablation; the paper's own number is not known, SANA's default is 20."""
 
-FIDELITIES = (0.0, 0.25, 0.5, 0.75, 1.0)
+FIDELITIES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 
 def ablate_steps(pipeline: SRPipeline) -> Ablation:

@@ -194,11 +194,11 @@ def grainy() -> Degradation:
             blur_probability=0.0,
             resize_probabilities=_KEPT,
             noise_probability=0.7,
-            gaussian_sigma=(4.0, 25.0),
-            poisson_scale=(0.3, 2.0),
-            grain_probability=0.5,
-            grain_sigma=(4.0, 20.0),
-            grain_size=(0.5, 1.6),
+            gaussian_sigma=(4.0, 30.0),
+            poisson_scale=(0.3, 2.5),
+            grain_probability=0.6,
+            grain_sigma=(4.0, 28.0),
+            grain_size=(0.5, 2.4),
             jpeg_probability=0.6,
             jpeg_quality=(50.0, 97.0),
         ),
@@ -212,12 +212,15 @@ def all_presets() -> tuple[Degradation, ...]:
 
 
 def training_mix() -> tuple[tuple[Degradation, float], ...]:
-    """Presets and their share of the pairs: camera-like, web-like with more or less of JPEG, grainy, and heavier."""
+    """Presets and their share of the pairs: camera-like, web-like with more or less of JPEG, grainy, and heavier.
+
+    A third of the pairs is grainy or heavily degraded: pictures people bring are.
+    """
     return (
-        (camera(), 0.35),
-        (light(), 0.1),
-        (web(), 0.25),
-        (grainy(), 0.12),
-        (real_esrgan(), 0.12),
-        (real_esrgan_heavy(), 0.06),
+        (camera(), 0.29),
+        (light(), 0.06),
+        (web(), 0.2),
+        (grainy(), 0.2),
+        (real_esrgan(), 0.11),
+        (real_esrgan_heavy(), 0.14),
     )

@@ -85,7 +85,7 @@ class _DecoderRows:
     def __init__(self, decoder: Decoder, read_lr: ReadRows, lr_rows: range, native_rows: int) -> None:
         """``lr_rows`` will be pushed, and ``native_rows`` rows at native LR may be worked on at once."""
         stem = decoder.pyramid.stem
-        self._decoder = decoder
+        self._latent_in = decoder.latent_in
         self._pyramid = [row_stream(part) for part in (stem, *decoder.pyramid.levels)]
         self._latents, self._waiting = RowQueue(), [RowQueue() for _ in decoder.climb[:-1]]
         finer: list[RowQueue | _StemRows] = [*self._waiting, _StemRows(stem, read_lr, lr_rows)]
@@ -97,8 +97,8 @@ class _DecoderRows:
 
     def push(self, latent: Tensor, lr: Tensor, *, last: bool) -> Iterator[Tensor]:
         """Take strips of the latent and the LR image; yield the detail rows that are complete, float32."""
-        dtype = self._decoder.latent_in.weight.dtype
-        self._latents.put(self._decoder.latent_in(latent.to(dtype)))
+        dtype = self._latent_in.weight.dtype
+        self._latents.put(self._latent_in(latent.to(dtype)))
         x: Rows | None = lr.to(dtype)
         for stream, waiting in zip(self._pyramid, [None, *self._waiting[::-1], None], strict=True):
             x = stream.push(x, last=last)

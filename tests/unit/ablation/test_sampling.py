@@ -17,7 +17,7 @@ def test_steps_are_those_of_the_papers_question(pipeline):
 def test_fidelity_goes_from_end_to_end_and_changes_the_picture(pipeline):
     pipeline.knob.faithful = small_autoencoder(1).decoder
     subjects = [variant.prepare() for variant in ablate_fidelity(pipeline).variants]
-    assert [subject.fidelity for subject in subjects] == [0, 0.25, 0.5, 0.75, 1]
+    assert [subject.fidelity for subject in subjects] == [0, 0.2, 0.4, 0.6, 0.8, 1]
     lr, hr = photo(16, 16), photo(64, 64)
     assert len({subject.upscale(lr, hr, 0)[0].tobytes() for subject in subjects}) == 5
     assert len({subject.fingerprint(0) for subject in subjects}) == 5
