@@ -7,14 +7,16 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.distributed as dist
-from small_models import photo, randn, small_pipeline, small_transformer
+from small_models import photo, randn, small_denoiser, small_pipeline, small_transformer
 
 from linearsr.imaging.picture import Picture
 from linearsr.models.peers import Group
 from linearsr.models.sweep import velocity_in_strips
-from linearsr.request import UpscaleRequest
+from linearsr.pipeline import SRPipeline
+from linearsr.request import ColorFix, UpscaleRequest
 
 GRID = (11, 3)
+FIXES: tuple[ColorFix, ...] = ("wavelet", "adain")
 
 
 def velocity_inputs() -> tuple[torch.Tensor, torch.Tensor]:
@@ -26,6 +28,16 @@ def picture() -> Picture:
     """A picture with alpha whose height is no multiple of anything."""
     pixels = photo(171, 27)
     return Picture(color=pixels, alpha=pixels[..., 0].copy())
+
+
+def pipeline() -> SRPipeline:
+    """A pipeline that takes noise out."""
+    return small_pipeline(denoiser=small_denoiser())
+
+
+def upscale_request(fix: ColorFix, tile: int | None = None) -> UpscaleRequest:
+    """What is asked of it."""
+    return UpscaleRequest(scale=3, denoise=0.8, tile=tile, color_fix=fix)
 
 
 def run(rank: int, count: int, folder: Path) -> None:
@@ -40,9 +52,9 @@ def run(rank: int, count: int, folder: Path) -> None:
             condition = model.condition(torch.tensor([0.4]))
             v = velocity_in_strips(model, z, condition, lambda a, b: lr[:, :, a:b], rows=2, peers=group)
         np.save(folder / f"velocity{rank}.npy", v.numpy())
-        for fix in ("wavelet", "adain"):
-            request = UpscaleRequest(scale=3, tile=32, color_fix=fix)
-            strips = small_pipeline().stream(picture(), request, peers=group)
+        for fix in FIXES:
+            request = upscale_request(fix, tile=32)
+            strips = pipeline().stream(picture(), request, peers=group)
             if rank == 0:
                 result = strips.gather()
                 np.save(folder / f"{fix}.npy", np.dstack((result.color, result.alpha)))

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from linearsr.models.autoencoder import Autoencoder, AutoencoderConfig
+from linearsr.models.denoiser import Denoiser, DenoiserConfig
 from linearsr.models.experts import ExpertsConfig, ExpertTransformer
 from linearsr.models.transformer import GuidanceKind, LinearTransformer, TransformerConfig
 from linearsr.pipeline import SRPipeline
@@ -23,6 +24,7 @@ AUTOENCODER = AutoencoderConfig(latent_channels=4, widths=(6, 6, 8, 8), depth=1,
 TRANSFORMER = TransformerConfig(
     latent_channels=4, lr_channels=6, width=16, depth=2, heads=2, mlp_ratio=2.0, guidance_width=8
 )
+DENOISER = DenoiserConfig(widths=(4, 6, 8), depth=1, meter_width=4)
 _ALEXNET = ((64, 3, 11), (192, 64, 5), (384, 192, 3), (256, 384, 3), (256, 256, 3))
 _VGG_WIDTHS = (3, 64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
 
@@ -39,9 +41,15 @@ def small_experts(seed: int = 0, config: TransformerConfig = TRANSFORMER) -> Exp
     return seeded(seed, lambda: awake(ExpertTransformer(ExpertsConfig(), config)))
 
 
-def small_pipeline(seed: int = 0, *, guidance: GuidanceKind = "none", guidance_width: int = 8) -> SRPipeline:
+def small_denoiser(seed: int = 0) -> Denoiser:
+    return seeded(seed, lambda: Denoiser(DENOISER))
+
+
+def small_pipeline(
+    seed: int = 0, *, guidance: GuidanceKind = "none", guidance_width: int = 8, denoiser: Denoiser | None = None
+) -> SRPipeline:
     config = replace(TRANSFORMER, guidance=guidance, guidance_width=guidance_width)
-    return SRPipeline(small_autoencoder(seed), small_experts(seed, config), name="small")
+    return SRPipeline(small_autoencoder(seed), small_experts(seed, config), denoiser=denoiser, name="small")
 
 
 def awake(module: ModuleT) -> ModuleT:

@@ -7,13 +7,15 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from small_models import photo, seeded, small_autoencoder, small_experts, small_transformer
+from small_models import photo, seeded, small_autoencoder, small_denoiser, small_experts, small_transformer
 
 from linearsr.data.loader import PairPool
+from linearsr.data.noisy import NoisyPairs
 from linearsr.data.sampling import PairSource
 from linearsr.diffusion.flow import TimestepDensity
 from linearsr.models.autoencoder import Autoencoder
 from linearsr.training.config import StageConfig
+from linearsr.training.denoising import DenoiseStage
 from linearsr.training.objective import ImageLoss, ImageLossWeights
 from linearsr.training.stages import (
     AutoencoderStage,
@@ -26,7 +28,7 @@ from linearsr.training.stages import (
     Stage,
 )
 
-NAMES = ("base", "autoencoder", "flow", "expert", "polish", "decoder", "distill")
+NAMES = ("base", "autoencoder", "flow", "expert", "polish", "decoder", "distill", "denoise")
 LOSS = ImageLossWeights(l1=1.0, lpips=0.2, adversarial=0.05)
 
 
@@ -55,6 +57,8 @@ def small_stage(
         return PolishStage(config, _autoencoder(), small_experts(), pool, loss)
     if name == "decoder":
         return DecoderStage(config, _autoencoder(), small_experts(), pool, loss)
+    if name == "denoise":
+        return DenoiseStage(config, small_denoiser(), NoisyPairs(pool))
     if name == "distill":
         return DistillStage(config, small_experts(), pool)
     density = TimestepDensity() if name == "flow" else TimestepDensity(low=0.223, high=0.875)

@@ -22,14 +22,16 @@ from linearsr.expert_files import Layout, Residency, load_experts, write_experts
 from linearsr.hub_transfer import download, is_hub_id
 from linearsr.imaging.atomic import write_atomically
 from linearsr.models.autoencoder import Autoencoder, Decoder
+from linearsr.models.configs import config_from_dict
+from linearsr.models.denoiser import Denoiser, DenoiserConfig
 from linearsr.models.experts import ExpertTransformer
 from linearsr.packing import Storage, read_packed, write_packed
 from linearsr.tags.table import TagTable
 
 TAGS = "tags"
 FORMAT_VERSION = 1
-EXACT: dict[str, Storage] = {"autoencoder": "float32", "experts": "float32", "faithful": "float32"}
-COMPACT: dict[str, Storage] = {"autoencoder": "bfloat16", "experts": "int8", "faithful": "int8"}
+EXACT: dict[str, Storage] = dict.fromkeys(("autoencoder", "experts", "faithful", "denoiser"), "float32")
+COMPACT: dict[str, Storage] = {"autoencoder": "bfloat16", "experts": "int8", "faithful": "int8", "denoiser": "bfloat16"}
 """How the parts of a shipped model are stored."""
 
 
@@ -37,13 +39,15 @@ COMPACT: dict[str, Storage] = {"autoencoder": "bfloat16", "experts": "int8", "fa
 class ModelParts:
     """The networks of one model, in float32; ``faithful`` is the decoder at the far end of the fidelity knob.
 
-    ``tag_table`` has the tokens of tags, for a model that takes those of a large text encoder.
+    ``denoiser`` takes noise out of photos before they are enlarged. ``tag_table`` has the tokens of tags, for a model
+    that takes those of a large text encoder.
     """
 
     name: str
     autoencoder: Autoencoder
     experts: ExpertTransformer
     faithful: Decoder | None = None
+    denoiser: Denoiser | None = None
     tag_table: TagTable | None = None
 
 
@@ -80,7 +84,8 @@ def load_model(folder: Path, *, experts: Residency = "resident") -> ModelParts:
     try:
         autoencoder = build_autoencoder(index["autoencoder"])
         faithful = Decoder(autoencoder.config) if "faithful" in index["files"] else None
-        for file, module in (("autoencoder", autoencoder), ("faithful", faithful)):
+        denoiser = Denoiser(config_from_dict(DenoiserConfig, index["denoiser"])) if "denoiser" in index else None
+        for file, module in (("autoencoder", autoencoder), ("faithful", faithful), ("denoiser", denoiser)):
             if module is not None:
                 module.load_state_dict(read_packed(folder / f"{file}.safetensors", index["files"][file]["sha256"]))
                 module.eval()
@@ -90,6 +95,7 @@ def load_model(folder: Path, *, experts: Residency = "resident") -> ModelParts:
             autoencoder=autoencoder,
             experts=loaded,
             faithful=faithful,
+            denoiser=denoiser,
             tag_table=_read_table(folder, index["files"]),
         )
     except KeyError as error:
@@ -101,7 +107,8 @@ def load_model(folder: Path, *, experts: Residency = "resident") -> ModelParts:
 def save_model(parts: ModelParts, folder: Path, *, storage: dict[str, Storage], layout: Layout = "together") -> None:
     """Write a model folder; ``storage`` maps the names of its parts to how they are stored. The index goes last."""
     files = {}
-    for name, module in (("autoencoder", parts.autoencoder), ("faithful", parts.faithful)):
+    modules = ("autoencoder", parts.autoencoder), ("faithful", parts.faithful), ("denoiser", parts.denoiser)
+    for name, module in modules:
         if module is not None:
             files[name] = write_packed(folder / f"{name}.safetensors", module.state_dict(), storage[name])
             files[name]["parameters"] = sum(parameter.numel() for parameter in module.parameters())
@@ -118,6 +125,8 @@ def save_model(parts: ModelParts, folder: Path, *, storage: dict[str, Storage], 
         "files": files | entries,
         "expert_files": expert_files,
     }
+    if parts.denoiser is not None:
+        index["denoiser"] = asdict(parts.denoiser.config)
     write_atomically(folder / INDEX_NAME, (json.dumps(index, indent=2) + "\n").encode(), overwrite=True)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from linearsr.catalog import DEFAULT_MODEL
@@ -25,15 +26,17 @@ from linearsr.hub import COMPACT, EXACT, ModelParts, find_model, load_model, sav
 from linearsr.hub_transfer import upload
 from linearsr.imaging.convert import to_picture, to_pil
 from linearsr.imaging.limits import CLI_LIMITS, Limits
-from linearsr.imaging.picture import Picture, to_unit
+from linearsr.imaging.picture import Picture, Samples, to_unit
 from linearsr.imaging.strips import Strips
+from linearsr.lr_image import DenoisedImage, LRImage, denoised
 from linearsr.memory import AUTO_TILE
 from linearsr.models.autoencoder import SCALE, Autoencoder, Decoder
+from linearsr.models.denoiser import Denoiser
 from linearsr.models.experts import ExpertTransformer
 from linearsr.models.fidelity import FidelityKnob
 from linearsr.models.peers import Peers
 from linearsr.request import UpscaleRequest
-from linearsr.streaming import LRImage, Upscaling
+from linearsr.streaming import Upscaling
 from linearsr.tags.encoder import WordEncoder
 from linearsr.tags.guide import choose_tags, guide
 from linearsr.tags.table import TagTable
@@ -61,6 +64,7 @@ class SRPipeline:
     """Super-resolution by four experts and an LR-conditioned decoder.
 
     ``faithful`` is the decoder at the far end of the fidelity knob; without it, only a fidelity of 0 can be asked for.
+    ``denoiser`` takes noise out of photos before they are enlarged; without it, they stay as they are.
     """
 
     def __init__(
@@ -68,12 +72,14 @@ class SRPipeline:
         autoencoder: Autoencoder,
         experts: ExpertTransformer,
         faithful: Decoder | None = None,
+        denoiser: Denoiser | None = None,
         *,
         name: str = "custom",
     ) -> None:
         self.autoencoder = autoencoder.eval()
         self.experts = experts.eval()
         self.knob = FidelityKnob(autoencoder.decoder, None if faithful is None else faithful.eval())
+        self.denoiser = None if denoiser is None else denoiser.eval()
         self.name = name
         self.tagger: Tagger | None = None
         """What finds tags, by default the tagger inside the package."""
@@ -103,7 +109,7 @@ class SRPipeline:
         """
         target = choose_device(device)
         parts = load_model(find_model(model), experts=experts)
-        pipeline = cls(parts.autoencoder, parts.experts, parts.faithful, name=parts.name)
+        pipeline = cls(parts.autoencoder, parts.experts, parts.faithful, parts.denoiser, name=parts.name)
         pipeline.tag_table = parts.tag_table
         return pipeline.to(target, choose_precision(precision, target))
 
@@ -119,6 +125,7 @@ class SRPipeline:
             autoencoder=self.autoencoder,
             experts=self.experts,
             faithful=faithful,
+            denoiser=self.denoiser,
             tag_table=self.tag_table,
         )
         save_model(parts, Path(folder), storage=COMPACT if compact else EXACT, layout=layout)
@@ -137,7 +144,7 @@ class SRPipeline:
         """Move to a device and, if given, a precision. Returns the pipeline itself."""
         self.device, self.dtype = torch.device(device), dtype or self.dtype
         self.knob.forget()
-        for module in (self.autoencoder, self.experts, self.knob.faithful):
+        for module in (self.autoencoder, self.experts, self.knob.faithful, self.denoiser):
             if module is not None:
                 module.to(self.device, self.dtype)
                 module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -157,6 +164,17 @@ class SRPipeline:
             remedy = "leave fidelity at 0, or train one with linearsr train fidelity"
             raise InputError(f"the model {self.name} has {error}", remedy=remedy) from error
 
+    def lr_image(self, samples: Samples | NDArray[np.float32], denoise: float | None) -> LRImage | DenoisedImage:
+        """Return what the networks read of a photo, (H, W, 1) or (H, W, 3), less a share of its noise.
+
+        Raises:
+            InputError: if a share is asked for and the model has no denoiser.
+        """
+        if denoise and self.denoiser is None:
+            remedy = "leave denoise out, or train one with linearsr train denoise"
+            raise InputError(f"the model {self.name} has no denoiser for a share of {denoise}", remedy=remedy)
+        return denoised(LRImage(samples, self.device), self.denoiser, denoise)
+
     @property
     def words(self) -> WordEncoder:
         """What turns words into guidance tokens for this model."""
@@ -172,6 +190,7 @@ class SRPipeline:
         *,
         scale: float = 4.0,
         num_inference_steps: int = 4,
+        denoise: float | None = None,
         fidelity: float | None = None,
         tags: str | Sequence[str] = "auto",
         caption: str | None = None,
@@ -187,6 +206,8 @@ class SRPipeline:
             image: PIL image, (H, W, 3) array or (3, H, W) tensor; arrays are uint8, uint16, or float in [0, 1].
             scale: enlargement; 4 is native, others are reached from there with a Lanczos filter.
             num_inference_steps: sampling steps (NFE); 4 gives each expert one.
+            denoise: share of the photo's noise and JPEG blocks that is taken out first, from 0 to 1; None takes out all
+                where they are strong and nothing where they are faint.
             fidelity: from 0, the most detail, to 1, the closest to the photo; None is the model's own.
             tags: "none", words, or "auto": each photo's own, for a model trained with tags.
             caption: free text in the place of tags, for a model with a text encoder.
@@ -202,6 +223,7 @@ class SRPipeline:
         request = UpscaleRequest(
             scale=scale,
             steps=num_inference_steps,
+            denoise=denoise,
             fidelity=fidelity,
             tags=parse_tags(tags) if isinstance(tags, str) else tuple(tags),
             caption=caption,
@@ -253,7 +275,9 @@ class SRPipeline:
         limits: Limits = CLI_LIMITS,
         peers: Peers | None = None,
     ) -> Strips:
-        """Upscale as :meth:`upscale` does, but hand out rows as they are made; nothing is computed before the first.
+        """Upscale as :meth:`upscale` does, but hand out rows as they are made.
+
+        Before the first row, only the strength of the noise is measured.
 
         Args:
             picture: the LR picture.
@@ -271,7 +295,7 @@ class SRPipeline:
         config = self.experts.transformer_config
         tags = choose_tags(picture, request, config, self.tagger)
         guidance = guide(tags, request.negative_tags, config, self.words, request.caption)
-        decoder, lr = self.decoder(request.fidelity), LRImage(picture.color, self.device)
+        decoder, lr = self.decoder(request.fidelity), self.lr_image(picture.color, request.denoise)
         upscaling = Upscaling(decoder, self.experts, lr, request, peers, guidance)
 
         def decoded() -> Iterator[Tensor]:
@@ -283,6 +307,6 @@ class SRPipeline:
         self, lr: Tensor, request: UpscaleRequest, generator: torch.Generator, on_step_end: StepCallback | None = None
     ) -> Tensor:
         """(1, 3, h, w) in [-1, 1] -> (1, 3, 4h, 4w) float32, at the native scale."""
-        image = LRImage(((lr[0].permute(1, 2, 0) + 1) / 2).cpu().numpy(), self.device)
+        image = self.lr_image(((lr[0].permute(1, 2, 0) + 1) / 2).cpu().numpy(), request.denoise)
         upscaling = Upscaling(self.decoder(request.fidelity), self.experts, image, request)
         return torch.cat(list(upscaling.rows(upscaling.sample_latent(generator, on_step_end))), 2)

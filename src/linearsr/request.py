@@ -24,7 +24,8 @@ class UpscaleRequest:
     """How to upscale one image.
 
     The model enlarges by 4; any other ``scale``, ``width``, ``height`` or ``max_side`` is reached from there with a
-    Lanczos filter. ``fidelity`` goes from 0, the most detail, to 1, the closest to the photo; None is the model's own.
+    Lanczos filter. ``denoise`` is the share of the photo's noise that is taken out first; None decides by how strong it
+    is. ``fidelity`` goes from 0, the most detail, to 1, the closest to the photo; None is the model's own.
     A ``caption`` is free text in the place of tags, and needs a text encoder.
     ``tile`` is in LR pixels: None decides by size, 0 never tiles. Every image draws its noise from its own generator
     seeded with ``seed``, so neither order nor company changes it.
@@ -36,6 +37,7 @@ class UpscaleRequest:
     max_side: int | None = None
     steps: int = 4
     solver: Solver = "euler"
+    denoise: float | None = None
     fidelity: float | None = None
     tags: TagChoice = "auto"
     caption: str | None = None
@@ -51,8 +53,9 @@ class UpscaleRequest:
     def __post_init__(self) -> None:
         _between("scale", self.scale, 0.05, 64, numbers.Real)
         _between("steps", self.steps, 1, 1000)
-        if self.fidelity is not None:
-            _between("fidelity", self.fidelity, 0, 1, numbers.Real)
+        for name in ("denoise", "fidelity"):
+            if getattr(self, name) is not None:
+                _between(name, getattr(self, name), 0, 1, numbers.Real)
         _between("guidance_scale", self.guidance_scale, 1, 20, numbers.Real)
         self._check_tags()
         _between("seed", self.seed, 0, 2**63 - 1)

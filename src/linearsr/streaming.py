@@ -8,10 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-import numpy as np
 import torch
-import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
 from linearsr.devices import is_out_of_memory
@@ -19,7 +16,7 @@ from linearsr.diffusion.guidance import guided
 from linearsr.diffusion.sampler import StepCallback, VelocityFunction, noise, plan_timesteps, sample
 from linearsr.errors import DeviceError, InputError
 from linearsr.imaging.color import AdainFix, ColorFixRows, NoFix, WaveletFix
-from linearsr.imaging.picture import Samples
+from linearsr.lr_image import DenoisedImage, LRImage
 from linearsr.memory import StripPlan, plan_strips
 from linearsr.models.autoencoder import LR_STRIDE, SCALE, Decoder
 from linearsr.models.decoding import decode_rows
@@ -38,28 +35,6 @@ _FIX_REACH = 1
 """Latent rows around a band that its colour fix depends on."""
 
 
-class LRImage:
-    """The LR image as the networks read it: rows of floats on their device, padded to the latent grid."""
-
-    def __init__(self, samples: Samples | NDArray[np.float32], device: torch.device) -> None:
-        """``samples`` is (H, W, 1) or (H, W, 3): 8 or 16 bits, or float32 in [0, 1]."""
-        self._samples, self._device = samples, device
-        self.height, self.width = samples.shape[:2]
-        self.grid = -(-self.height // LR_STRIDE), -(-self.width // LR_STRIDE)
-
-    def read(self, top: int, bottom: int) -> Tensor:
-        """Rows of the padded image, (1, 3, bottom - top, 8 W) float32 in [-1, 1]; the last ones repeat the edge."""
-        rows = self._samples[min(top, self.height - 1) : bottom]
-        lr = torch.from_numpy(rows.astype(np.float32)).to(self._device)
-        # In place and by all threads: a strip is read several times.
-        if rows.dtype != np.float32:
-            lr.div_(np.iinfo(rows.dtype).max)
-        lr = lr.mul_(2).sub_(1).permute(2, 0, 1)[None].expand(1, 3, -1, -1)
-        right, below = self.grid[1] * LR_STRIDE - self.width, bottom - top - lr.shape[2]
-        padded = F.pad(lr, (0, right, 0, below), mode="replicate") if right or below else lr
-        return padded.contiguous(memory_format=torch.channels_last)
-
-
 class Upscaling:
     """The work on one image. Where memory runs out, strips are halved and the work goes on where it stopped."""
 
@@ -67,7 +42,7 @@ class Upscaling:
         self,
         decoder: Decoder,
         experts: ExpertTransformer,
-        lr: LRImage,
+        lr: LRImage | DenoisedImage,
         request: UpscaleRequest,
         peers: Peers | None = None,
         guidance: Guidance | None = None,

@@ -7,12 +7,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file
 from training_photos import write_shards
 
 from linearsr.cli.main import run as linearsr
 
-STAGES = ("autoencoder", "flow", "experts", "polish", "sft", "fidelity", "detail", "distill")
+STAGES = ("autoencoder", "flow", "experts", "polish", "sft", "fidelity", "detail", "distill", "denoise")
 
 
 @pytest.fixture(scope="module")
@@ -74,10 +75,11 @@ def test_export_takes_the_stage_it_is_told(finished, tmp_path, stage):
     assert files["experts"]["storage"] == "int8"
 
 
-def test_export_brings_the_decoder_of_fidelity_if_there_is_one(finished, tmp_path):
+def test_export_brings_the_decoder_of_fidelity_and_the_denoiser_if_they_are_there(finished, tmp_path):
     unfinished = tmp_path / "without"
-    shutil.copytree(finished, unfinished, ignore=shutil.ignore_patterns("fidelity"))
-    for run, expected in ((finished, {"autoencoder", "experts", "faithful"}), (unfinished, {"autoencoder", "experts"})):
+    shutil.copytree(finished, unfinished, ignore=shutil.ignore_patterns("fidelity", "denoise"))
+    always = {"autoencoder", "experts"}
+    for run, expected in ((finished, {*always, "faithful", "denoiser"}), (unfinished, always)):
         assert linearsr(["train", "export", "--run", str(run), "-o", str(tmp_path / "model")]) == 0
         assert json.loads((tmp_path / "model/model_index.json").read_text())["files"].keys() == expected
 
@@ -158,7 +160,7 @@ def test_a_stage_whose_predecessor_is_missing_names_the_command(train, tmp_path,
         assert "finish it first: linearsr train experts" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", STAGES[:-1])
 def test_every_stage_can_start_from_a_model(train, finished, tmp_path, stage):
     model = tmp_path / "model"
     linearsr(["train", "export", "--run", str(finished), "-o", str(model)])
@@ -168,6 +170,16 @@ def test_every_stage_can_start_from_a_model(train, finished, tmp_path, stage):
     given = load_file(model / "autoencoder.safetensors")
     frozen = stage in ("flow", "experts", "distill")
     assert all(trained[name].equal(value) for name, value in given.items()) is frozen
+
+
+def test_the_denoiser_goes_on_from_a_models_own(train, finished, model, tmp_path, capsys):
+    assert train("denoise", tmp_path, "--start-from", model, "--quiet") == 1
+    assert f"the model {model} has no denoiser" in capsys.readouterr().err
+    whole = tmp_path / "model"
+    linearsr(["train", "export", "--run", str(finished), "-o", str(whole)])
+    assert train("denoise", tmp_path, "--start-from", whole, "--quiet", "--learning-rate", 1e-12, steps=1) == 0
+    trained, given = load_file(tmp_path / "denoise/denoiser.safetensors"), load_file(whole / "denoiser.safetensors")
+    assert all(torch.allclose(trained[name], value, atol=1e-6) for name, value in given.items())
 
 
 def test_a_model_brings_its_own_experts(train, model, tmp_path, capsys):

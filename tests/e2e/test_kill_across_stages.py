@@ -12,7 +12,17 @@ import pytest
 from all_stages import train_all
 from training_photos import write_shards
 
-STAGES = {"autoencoder": 6, "flow": 10, "experts": 4, "polish": 6, "sft": 6, "fidelity": 6, "detail": 6, "distill": 6}
+STAGES = {
+    "denoise": 6,
+    "autoencoder": 6,
+    "flow": 10,
+    "experts": 4,
+    "polish": 6,
+    "sft": 6,
+    "fidelity": 6,
+    "detail": 6,
+    "distill": 6,
+}
 """Steps of each, saved after every second and validated, but for the autoencoder, after every fifth."""
 KILLS = 10
 
@@ -26,14 +36,16 @@ def start(tmp_path_factory, perceptual):
     context.set_forkserver_preload(["torch._dynamo", "linearsr.training.recipe", "linearsr.cli.train"])
 
     def start_training(run):
-        left = {
-            stage: steps for stage, steps in STAGES.items() if not (run / stage / "autoencoder.safetensors").exists()
-        }
+        left = {stage: steps for stage, steps in STAGES.items() if not is_finished(run / stage)}
         process = context.Process(target=train_all, args=(photos, perceptual, run, left))
         process.start()
         return process
 
     return start_training
+
+
+def is_finished(folder):
+    return (folder / "autoencoder.safetensors").exists() or (folder / "denoiser.safetensors").exists()
 
 
 def finish(start, run):

@@ -8,7 +8,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
-from small_models import photo, small_autoencoder, small_pipeline
+from small_models import photo, small_autoencoder, small_denoiser, small_pipeline
 
 from linearsr import streaming
 from linearsr.errors import DeviceError, ImageTooLargeError, InputError
@@ -176,6 +176,20 @@ def test_fidelity_blends_the_decoders_and_is_refused_without_a_second_one(pipe, 
     assert np.array_equal(loaded.upscale(picture(), UpscaleRequest(fidelity=1)).color, results[1])
     with pytest.raises(InputError, match=r"the model small has no decoder for a fidelity of 0\.5"):
         pipe.upscale(picture(), UpscaleRequest(fidelity=0.5))
+
+
+def test_denoising_is_a_share_and_is_refused_without_a_denoiser(pipe, tmp_path):
+    clean = SRPipeline(pipe.autoencoder, pipe.experts, denoiser=small_denoiser(), name="clean")
+    results = {share: clean.upscale(picture(), UpscaleRequest(denoise=share)).color for share in (0, 0.5, 1)}
+    assert np.array_equal(results[0], pipe.upscale(picture(), UpscaleRequest()).color)
+    assert len({result.tobytes() for result in results.values()}) == 3
+    assert np.array_equal(np.asarray(clean(picture().color, denoise=0.5).images[0]), results[0.5])
+    clean.save_pretrained(tmp_path)
+    loaded = SRPipeline.from_pretrained(tmp_path, device="cpu", precision="fp32")
+    assert np.array_equal(loaded.upscale(picture(), UpscaleRequest(denoise=1)).color, results[1])
+    with pytest.raises(InputError, match=r"the model small has no denoiser for a share of 0\.5"):
+        pipe.upscale(picture(), UpscaleRequest(denoise=0.5))
+    assert np.array_equal(pipe.upscale(picture(), UpscaleRequest(denoise=0)).color, results[0])
 
 
 def test_every_kind_of_input_gives_the_same_picture(pipe):

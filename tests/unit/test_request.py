@@ -27,6 +27,7 @@ SIZES = [
 WRONG = [
     ("scale", value) for value in (0, -1, 0.049, 64.1, math.nan, math.inf, "4", None)
 ] + [
+    ("denoise", -0.1), ("denoise", 1.01), ("denoise", "auto"),
     ("fidelity", -0.1), ("fidelity", 1.01), ("fidelity", "1"),
     ("guidance_scale", 0.9), ("guidance_scale", 20.1), ("guidance_scale", "2"),
     ("tags", "dog"), ("tags", (1,)),
@@ -77,7 +78,8 @@ def test_a_wrong_value_is_refused_naming_the_option_and_the_value(name, value):
     "options",
     [
         {"scale": 0.05}, {"scale": 64}, {"scale": np.float32(2)}, {"steps": 1}, {"steps": np.int64(1000)},
-        {"fidelity": 1}, {"fidelity": None}, {"seed": 2**63 - 1}, {"tile": None}, {"tile": 0}, {"tile": 32},
+        {"denoise": 0}, {"denoise": None}, {"fidelity": 1},
+        {"fidelity": None}, {"seed": 2**63 - 1}, {"tile": None}, {"tile": 0}, {"tile": 32},
         {"width": 65_500}, {"max_side": 1},
         {"color_fix": "adain"}, {"solver": "heun"}, {"alpha": "drop"}, {"depth": "16"}, {"metadata": "strip"},
     ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from small_models import photo, small_pipeline
+from small_models import photo, small_denoiser, small_pipeline
 
 import linearsr.models.decoding
 import linearsr.scratch
@@ -13,13 +13,11 @@ import linearsr.streaming
 from linearsr.errors import DeviceError, InputError
 from linearsr.imaging.picture import Picture
 from linearsr.request import UpscaleRequest
-from linearsr.streaming import LRImage
 
 DRAW = np.random.default_rng(8)
 SIZES_AND_TILES = [
     (int(DRAW.integers(1, 200)), int(DRAW.integers(1, 90)), int(DRAW.integers(32, 150))) for _ in "_" * 20
 ]
-CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +36,13 @@ def test_tiled_equals_untiled(pipe, height, width, tile):
     assert whole.std() > 5, "there is something to compare"
 
 
+def test_tiled_equals_untiled_without_noise():
+    pipe = small_pipeline(denoiser=small_denoiser())
+    whole = upscaled(pipe, 133, 40, tile=0, denoise=0.7)
+    assert np.abs(upscaled(pipe, 133, 40, tile=32, denoise=0.7) - whole).max() <= 1
+    assert np.abs(upscaled(pipe, 133, 40, tile=0, denoise=0) - whole).max() > 1
+
+
 @pytest.mark.parametrize("fix", ["wavelet", "adain", "none"])
 @pytest.mark.parametrize("scale", [1.7, 4, 5])
 def test_tiled_equals_untiled_with_every_colour_fix_and_scale(pipe, fix, scale):
@@ -49,24 +54,6 @@ def test_latents_in_files_give_the_same(pipe, monkeypatch):
     expected = upscaled(pipe, 37, 41, tile=32, steps=3)
     monkeypatch.setattr(linearsr.scratch, "FILE_ABOVE_BYTES", 0)
     assert np.array_equal(upscaled(pipe, 37, 41, tile=32, steps=3), expected)
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
-@pytest.mark.parametrize("channels", [1, 3])
-def test_the_lr_image_is_padded_by_its_edges_and_read_in_rows(dtype, channels):
-    pixels = photo(13, 11)[..., :channels]
-    samples = (
-        (pixels / 255).astype(dtype) if dtype == np.float32 else pixels.astype(dtype) * (np.iinfo(dtype).max // 255)
-    )
-    image = LRImage(samples, CPU)
-    assert image.grid == (2, 2)
-    whole = image.read(0, 16)
-    expected = np.broadcast_to(pixels, (13, 11, 3)) / 127.5 - 1
-    np.testing.assert_allclose(whole[0, :, :13, :11].permute(1, 2, 0), expected, atol=1e-6)
-    assert torch.equal(whole[:, :, 13:], whole[:, :, 12:13].expand(-1, -1, 3, -1))
-    assert torch.equal(whole[:, :, :, 11:], whole[:, :, :, 10:11].expand(-1, -1, -1, 5))
-    for top, bottom in ((0, 5), (8, 16), (12, 13), (14, 16)):
-        assert torch.equal(image.read(top, bottom), whole[:, :, top:bottom])
 
 
 def fail(monkeypatch, name, times, error=torch.OutOfMemoryError):

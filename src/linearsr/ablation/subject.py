@@ -18,10 +18,11 @@ from torch import Tensor
 from linearsr.errors import DataError
 from linearsr.evaluation.metrics import Pixels
 from linearsr.imaging.picture import from_unit, to_unit
+from linearsr.lr_image import LRImage
 from linearsr.models.autoencoder import SCALE
 from linearsr.pipeline import SRPipeline
 from linearsr.request import UpscaleRequest
-from linearsr.streaming import UP, LRImage, Upscaling
+from linearsr.streaming import UP, Upscaling
 from linearsr.tags.guide import Guidance
 from linearsr.tags.sources import GuidanceSource
 

@@ -16,6 +16,7 @@ from linearsr.cli.train_feedback import choose_training_feedback
 
 if TYPE_CHECKING:
     from linearsr.expert_files import Residency
+    from linearsr.models.denoiser import Denoiser
     from linearsr.training.config import Execution, StageConfig
     from linearsr.training.models import Models
     from linearsr.training.presets import ExpertsName, PresetName, Recipe
@@ -61,7 +62,25 @@ class Setup:
         parts = load_model(find_model(self.start_from), experts=experts)
         if faithful and parts.faithful is not None:
             parts.autoencoder.decoder = parts.faithful
-        return Models(autoencoder=parts.autoencoder, experts=parts.experts, tag_table=parts.tag_table)
+        return Models(
+            autoencoder=parts.autoencoder, experts=parts.experts, tag_table=parts.tag_table, denoiser=parts.denoiser
+        )
+
+    def denoiser(self) -> Denoiser | None:
+        """That of the model to start from, if one is named.
+
+        Raises:
+            InputError: if it has none.
+        """
+        if self.start_from is None:
+            return None
+        from linearsr.errors import InputError
+        from linearsr.hub import find_model, load_model
+
+        found = load_model(find_model(self.start_from), experts="on-demand").denoiser
+        if found is None:
+            raise InputError(f"the model {self.start_from} has no denoiser", remedy="leave --start-from out")
+        return found
 
     def execution(self) -> Execution:
         """How steps are computed on the device that is asked for."""
@@ -167,8 +186,8 @@ def stage_options(callback: Callback) -> Callable[..., Any]:
 def command() -> None:
     """Train a model, stage by stage; every stage resumes by itself.
 
-    autoencoder, flow, experts, polish, sft, fidelity, detail and distill follow each other in one --run folder; export
-    writes the model.
+    autoencoder, flow, experts, polish, sft, fidelity, detail and distill follow each other in one --run folder; denoise
+    stands by itself; export writes the model.
     """
 
 
@@ -266,6 +285,16 @@ def distill_command(setup: Setup) -> None:
         train_distill(work, setup.models())
 
 
+@command.command("denoise")
+@stage_options
+def denoise_command(setup: Setup) -> None:
+    """What takes noise and JPEG blocks out of photos before they are enlarged: upscale --denoise."""
+    from linearsr.training.recipe import train_denoise
+
+    with workspace(setup) as work:
+        train_denoise(work, setup.denoiser())
+
+
 @command.command("export")
 @click.option("--run", required=True, type=click.Path(path_type=Path), help="Folder of the run.")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder of the model.")
@@ -273,7 +302,10 @@ def distill_command(setup: Setup) -> None:
 @click.option("--name", default="custom", show_default=True, help="The model's name.")
 @click.option("--compact", is_flag=True, help="Experts as int8, autoencoder as bfloat16: a quarter of the size.")
 def export_command(run: Path, output: Path, stage: str | None, name: str, compact: bool) -> None:
-    """Write the pipeline folder that upscale and from_pretrained read, with the decoder of fidelity if there is one."""
+    """Write the pipeline folder that upscale and from_pretrained read.
+
+    The decoder of fidelity and the denoiser come with it where the run has them.
+    """
     from linearsr.errors import InputError
     from linearsr.pipeline import SRPipeline
     from linearsr.training.finished import faithful_decoder, finished_pipeline
@@ -281,7 +313,8 @@ def export_command(run: Path, output: Path, stage: str | None, name: str, compac
     models = finished_pipeline(run, stage)
     if models.experts is None:
         raise InputError(f"stage {stage} of {run} has no experts", remedy="export experts, polish or sft")
-    pipeline = SRPipeline(models.autoencoder, models.experts, faithful_decoder(run), name=name)
+    networks = models.autoencoder, models.experts, faithful_decoder(run), models.denoiser
+    pipeline = SRPipeline(*networks, name=name)
     pipeline.tag_table = models.tag_table
     pipeline.save_pretrained(output, compact=compact)
     click.echo(f"wrote {output}", err=True)

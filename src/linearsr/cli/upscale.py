@@ -84,6 +84,11 @@ def _read_negative_tags(ctx: click.Context, param: click.Parameter, value: str |
 @click.option("--steps", type=int, default=4, show_default=True, help="Sampling steps; 4 is one per expert.")
 @click.option("--solver", type=click.Choice(["euler", "heun"]), default="euler", show_default=True)
 @click.option(
+    "--denoise",
+    type=float,
+    help="Share of noise and JPEG blocks taken out first, 0 to 1 [default: all where strong, nothing where faint].",
+)
+@click.option(
     "--fidelity",
     type=float,
     help="From 0, the most detail, to 1, the closest to the photo [default: 0.2, or 0 for models without the choice].",

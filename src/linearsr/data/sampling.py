@@ -6,6 +6,7 @@ r size/w ... (r + 1) size/w - 1, so that the ranks' batches in order are the bat
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,6 +19,8 @@ from linearsr.errors import ConfigError
 SCALE = 4
 LATENT_STRIDE = 32
 """HR pixels per latent cell."""
+LARGEST_PIXEL = 1.001
+"""Pixels are in [-1, 1]; what lies beyond, but for rounding, is no picture."""
 
 
 class PairSource(Protocol):
@@ -74,3 +77,12 @@ def own_slots(size: int, rank: int, world: int) -> range:
 def choose(number: float, count: int) -> int:
     """Turn a number in [0, 1) into an index below ``count``."""
     return int(number * count)
+
+
+def spoiled_as_nan(images: Tensor) -> Tensor:
+    """Return images with NaN for what is no pixel.
+
+    Networks that normalise hardly notice a batch a hundred times too bright, and neither does the spike guard. As NaN
+    it keeps the step from the weights, and every rank still comes to the backward pass, where ranks meet.
+    """
+    return images.masked_fill(images.abs() > LARGEST_PIXEL, math.nan)

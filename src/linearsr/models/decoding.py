@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from linearsr.models import bicubic, lazy
 from linearsr.models.autoencoder import LR_STRIDE, SCALE, Decoder, Upsample, enlarge, receptive_radius
 from linearsr.models.lazy import Rows
-from linearsr.models.rows import ReadRows, RowDecoder, RowQueue, RowStream, cascade, row_stream
+from linearsr.models.rows import Adding, ReadRows, RowDecoder, RowQueue, RowStream, cascade, row_stream
 
 FINISHED_ROWS = 32
 """HR rows passed on at a time: what becomes of them takes several times their memory."""
@@ -89,11 +89,11 @@ class _DecoderRows:
         self._pyramid = [row_stream(part) for part in (stem, *decoder.pyramid.levels)]
         self._latents, self._waiting = RowQueue(), [RowQueue() for _ in decoder.climb[:-1]]
         finer: list[RowQueue | _StemRows] = [*self._waiting, _StemRows(stem, read_lr, lr_rows)]
-        parts: list[nn.Module | _Adding] = []
+        parts: list[nn.Module | Adding] = []
         for mix, climb, features in zip(decoder.mix, decoder.climb, finer, strict=True):
-            parts += [mix, climb, _Adding(features)]
-        parts += [*decoder.trunk, _Adding(_StemRows(stem, read_lr, lr_rows)), *decoder.tail]
-        self._ascent = _ascending(parts, native_rows)
+            parts += [mix, climb, Adding(features)]
+        parts += [*decoder.trunk, Adding(_StemRows(stem, read_lr, lr_rows)), *decoder.tail]
+        self._ascent = ascending(parts, native_rows)
 
     def push(self, latent: Tensor, lr: Tensor, *, last: bool) -> Iterator[Tensor]:
         """Take strips of the latent and the LR image; yield the detail rows that are complete, float32."""
@@ -104,16 +104,19 @@ class _DecoderRows:
             x = stream.push(x, last=last)
             if waiting is not None:
                 waiting.put(x)
-        for detail in cascade(self._ascent, _Adding(self._latents).push(x, last=last), last=last):
+        for detail in cascade(self._ascent, Adding(self._latents).push(x, last=last), last=last):
             yield lazy.evaluated(detail).float()
 
 
-def _ascending(parts: list[nn.Module | _Adding], native_rows: int) -> list[tuple[RowStream, int]]:
-    """Steps from the latent grid up to HR: at twice the side, a part takes twice the rows."""
+def ascending(parts: list[nn.Module | Adding], native_rows: int) -> list[tuple[RowStream, int]]:
+    """Return the steps from the latent grid up, as ``cascade`` takes them: at twice the side, twice the rows.
+
+    ``native_rows`` is how many rows a part takes at native LR.
+    """
     steps: list[tuple[RowStream, int]] = []
     level = 0
     for part in parts:
-        stream = part if isinstance(part, _Adding) else row_stream(part)
+        stream = part if isinstance(part, Adding) else row_stream(part)
         steps.append((stream, max(1, native_rows * 2**level // LR_STRIDE)))
         level += isinstance(part, Upsample)
     return steps
@@ -133,13 +136,3 @@ class _StemRows:
         weight, bias = self._stem.weight, self._stem.bias
         lr = F.pad(self._read(first, end).to(weight.dtype), (0, 0, first - top, bottom - end))
         return F.conv2d(lr, weight, bias, padding=(0, 1))
-
-
-class _Adding:
-    """Adds to each row the one that waits for it."""
-
-    def __init__(self, waiting: RowQueue | _StemRows) -> None:
-        self._waiting = waiting
-
-    def push(self, x: Rows | None, *, last: bool) -> Rows | None:
-        return None if x is None else lazy.add(self._waiting.take(x.shape[2]), x)

@@ -46,7 +46,7 @@ def row_stream(module: nn.Module) -> RowStream:
         return Chain(*(row_stream(part) for part in module))
     if isinstance(module, nn.SiLU):
         return EachRow(lazy.silu)
-    if isinstance(module, nn.PixelShuffle):
+    if isinstance(module, nn.PixelShuffle | nn.PixelUnshuffle):
         return EachRow(lambda x: module(lazy.evaluated(x)))
     if isinstance(module, Streamable):
         return module.stream()
@@ -228,6 +228,24 @@ class EachRow:
 
     def push(self, x: Rows | None, *, last: bool) -> Rows | None:
         return None if x is None else self._function(x)
+
+
+class Waiting(Protocol):
+    """Rows that wait for their partner."""
+
+    def take(self, count: int) -> Tensor:
+        """Return the next ``count`` rows, (1, C, count, W)."""
+        ...
+
+
+class Adding:
+    """Adds to each row the one that waits for it."""
+
+    def __init__(self, waiting: Waiting) -> None:
+        self._waiting = waiting
+
+    def push(self, x: Rows | None, *, last: bool) -> Rows | None:
+        return None if x is None else lazy.add(self._waiting.take(x.shape[2]), x)
 
 
 class Chain:

@@ -13,10 +13,11 @@ from torch.utils.checkpoint import checkpoint
 
 from linearsr.models.autoencoder import Decoder, Encoder, ResidualBlock
 from linearsr.models.blocks import LinearBlock
+from linearsr.models.denoiser import Denoiser
 from linearsr.models.transformer import LinearTransformer
 from linearsr.training.config import Execution
 
-NETWORKS = (LinearTransformer, Encoder, Decoder)
+NETWORKS = (LinearTransformer, Encoder, Decoder, Denoiser)
 """What is compiled, each as one graph."""
 BLOCKS = (LinearBlock, ResidualBlock)
 """What keeps only its inputs for the backward pass when memory is short."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from linearsr.models.autoencoder import Decoder
-from linearsr.training.models import Models, load_models
+from linearsr.models.denoiser import Denoiser
+from linearsr.training.models import DENOISER, Models, load_denoiser, load_models
 
 LAST_STAGES = ("distill", "detail", "sft", "polish", "experts")
 """Stages that leave a whole pipeline, the last first."""
@@ -17,18 +19,20 @@ def finished_stage(run: Path, stage: str) -> Models:
     Raises:
         TrainingError: if it is not finished.
     """
-    return load_models(run / stage, remedy=f"run linearsr train {stage} first, to its end")
+    models = load_models(run / stage, remedy=f"run linearsr train {stage} first, to its end")
+    return replace(models, denoiser=_trained_denoiser(run))
 
 
 def finished_pipeline(run: Path, stage: str | None = None) -> Models:
-    """Return autoencoder and experts of ``stage``, by default the last finished one.
+    """Return autoencoder and experts of ``stage``, by default the last finished one, and the denoiser if there is one.
 
     Raises:
         TrainingError: if there is none, or it left no experts.
     """
     names = [name for name in LAST_STAGES if (run / name / "autoencoder.safetensors").exists()]
     chosen = stage or (names[0] if names else LAST_STAGES[-1])
-    return load_models(run / chosen, remedy=f"finish it first: linearsr train {chosen.split('-')[0]}")
+    models = load_models(run / chosen, remedy=f"finish it first: linearsr train {chosen.split('-')[0]}")
+    return replace(models, denoiser=_trained_denoiser(run))
 
 
 def faithful_decoder(run: Path) -> Decoder | None:
@@ -37,3 +41,10 @@ def faithful_decoder(run: Path) -> Decoder | None:
     if not (folder / "autoencoder.safetensors").exists():
         return None
     return load_models(folder, remedy="remove it, or finish it: linearsr train fidelity").autoencoder.decoder
+
+
+def _trained_denoiser(run: Path) -> Denoiser | None:
+    folder = run / "denoise"
+    if not (folder / DENOISER).exists():
+        return None
+    return load_denoiser(folder, remedy="remove it, or finish it: linearsr train denoise")

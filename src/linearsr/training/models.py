@@ -13,35 +13,41 @@ from linearsr.dc_ae import build_autoencoder
 from linearsr.imaging.atomic import remove_unfinished
 from linearsr.models.autoencoder import Autoencoder, AutoencoderConfig
 from linearsr.models.configs import config_from_dict
+from linearsr.models.denoiser import Denoiser, DenoiserConfig
 from linearsr.models.experts import ExpertsConfig, ExpertTransformer
 from linearsr.models.transformer import LinearTransformer, TransformerConfig
 from linearsr.tags.table import TagTable
 from linearsr.training import distributed
 from linearsr.training.tensors import read_tensors, write_tensors
 
+DENOISER = "denoiser.safetensors"
+Geometry = AutoencoderConfig | TransformerConfig | ExpertsConfig | DenoiserConfig
+
 
 @dataclass(frozen=True, kw_only=True)
 class Models:
     """The networks of a recipe, as far as they exist: one ``transformer`` after flow, ``experts`` from then on.
 
-    ``tag_table`` has the tokens of tags, if the model brought its own.
+    ``tag_table`` has the tokens of tags, if the model brought its own. ``denoiser`` takes noise out of what the decoder
+    sees; its own stage keeps it.
     """
 
     autoencoder: Autoencoder
     transformer: LinearTransformer | None = None
     experts: ExpertTransformer | None = None
     tag_table: TagTable | None = None
+    denoiser: Denoiser | None = None
 
     def to(self, device: str) -> Models:
         """Move everything to a device; returns itself."""
-        for module in (self.autoencoder, self.transformer, self.experts):
+        for module in (self.autoencoder, self.transformer, self.experts, self.denoiser):
             if module is not None:
                 module.to(device)
         self.autoencoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return self
 
     def save(self, folder: Path) -> None:
-        """Write every network, the autoencoder last: where it is, all are. To be called on every rank."""
+        """Write the networks, the autoencoder last: where it is, all are. To be called on every rank."""
         if distributed.is_main():
             remove_unfinished(folder)
             if self.transformer is not None:
@@ -81,9 +87,27 @@ def load_models(folder: Path, *, remedy: str) -> Models:
     return models
 
 
-def _write(
-    path: Path, module: torch.nn.Module, **geometry: AutoencoderConfig | TransformerConfig | ExpertsConfig
-) -> None:
+def save_denoiser(denoiser: Denoiser, folder: Path) -> None:
+    """Write what takes noise out of photos. To be called on every rank."""
+    if distributed.is_main():
+        remove_unfinished(folder)
+        _write(folder / DENOISER, denoiser, denoiser=denoiser.config)
+    distributed.wait_for_all()
+
+
+def load_denoiser(folder: Path, *, remedy: str) -> Denoiser:
+    """Read what :func:`save_denoiser` wrote.
+
+    Raises:
+        TrainingError: with ``remedy``, if it is not there or damaged.
+    """
+    weights, geometry = _read(folder / DENOISER, remedy)
+    denoiser = Denoiser(config_from_dict(DenoiserConfig, geometry["denoiser"]))
+    denoiser.load_state_dict(weights)
+    return denoiser
+
+
+def _write(path: Path, module: torch.nn.Module, **geometry: Geometry) -> None:
     described = {name: asdict(config) for name, config in geometry.items()}
     weights = {name: value.cpu() for name, value in module.state_dict().items()}
     write_tensors(path, weights, geometry=json.dumps(described))

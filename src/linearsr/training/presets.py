@@ -14,6 +14,7 @@ from typing import Literal
 
 from linearsr.models.autoencoder import AutoencoderConfig
 from linearsr.models.deep import DeepAutoencoderConfig
+from linearsr.models.denoiser import DenoiserConfig
 from linearsr.models.experts import BOUNDARIES, ExpertsConfig
 from linearsr.models.sana import sana_600m, sana_1600m
 from linearsr.models.transformer import TransformerConfig
@@ -34,6 +35,7 @@ class ValidationPlan:
     flow_every: int
     expert_every: int
     polish_every: int
+    denoise_every: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +64,8 @@ class Recipe:
     detail: StageConfig
     detail_loss: ImageLossWeights
     distill: StageConfig
+    denoiser_model: DenoiserConfig
+    denoise: StageConfig
     validation: ValidationPlan
     guidance_drop: float = 0.15
 
@@ -84,6 +88,7 @@ class Recipe:
             fidelity=change(self.fidelity),
             detail=change(self.detail),
             distill=change(self.distill),
+            denoise=change(self.denoise),
         )
 
 
@@ -127,7 +132,23 @@ def tiny() -> Recipe:
         distill=StageConfig(
             name="distill", steps=600, batch=16, lr_side=64, learning_rate=3e-4, warmup=20, ema_decay=0.98, seed=9
         ),
-        validation=ValidationPlan(crops=16, lr_side=64, flow_every=35, expert_every=40, polish_every=200),
+        denoiser_model=DenoiserConfig(),
+        denoise=StageConfig(
+            name="denoise",
+            steps=8000,
+            batch=16,
+            lr_side=96,
+            learning_rate=5e-4,
+            warmup=200,
+            final_rate=0.02,
+            clip_norm=0.5,
+            ema_decay=0.998,
+            save_every=500,
+            seed=10,
+        ),
+        validation=ValidationPlan(
+            crops=16, lr_side=64, flow_every=35, expert_every=40, polish_every=200, denoise_every=500
+        ),
     )
 
 
@@ -151,7 +172,9 @@ def ci() -> Recipe:
         fidelity=replace(stage, name="fidelity", steps=10, batch=2, save_every=5, learning_rate=2e-4, seed=7),
         detail=replace(stage, name="detail", steps=10, batch=2, save_every=5, learning_rate=2e-4, seed=8),
         distill=replace(stage, name="distill", steps=20, save_every=10, learning_rate=3e-4, ema_decay=0.9, seed=9),
-        validation=ValidationPlan(crops=2, lr_side=16, flow_every=5, expert_every=5, polish_every=5),
+        denoiser_model=DenoiserConfig(widths=(8, 12, 16), depth=1, meter_width=8),
+        denoise=replace(stage, name="denoise", steps=20, save_every=10, seed=10),
+        validation=ValidationPlan(crops=2, lr_side=16, flow_every=5, expert_every=5, polish_every=5, denoise_every=5),
     )
 
 
@@ -183,7 +206,9 @@ def from_sana(transformer: TransformerConfig) -> Recipe:
         sft=replace(images, name="sft", steps=5000, learning_rate=5e-6, seed=6),
         distill=replace(expert, name="distill", seed=9),
         guidance_drop=0.1,
-        validation=ValidationPlan(crops=32, lr_side=256, flow_every=4000, expert_every=1000, polish_every=500),
+        validation=ValidationPlan(
+            crops=32, lr_side=256, flow_every=4000, expert_every=1000, polish_every=500, denoise_every=500
+        ),
     )
 
 

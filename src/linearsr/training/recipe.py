@@ -8,6 +8,7 @@
     RUN/fidelity                   train_fidelity        from the last finished one
     RUN/detail                     train_detail          from RUN/fidelity
     RUN/distill                    train_distill         from the last finished one
+    RUN/denoise                    train_denoise         by itself
 
 A stage whose networks are in place is not trained again.
 """
@@ -23,18 +24,21 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from linearsr.data.noisy import NoisyPairs
 from linearsr.data.sampling import PairSource
 from linearsr.diffusion.flow import TimestepDensity
 from linearsr.diffusion.sampler import plan_timesteps
 from linearsr.errors import InputError
 from linearsr.models.autoencoder import Autoencoder, AutoencoderConfig
 from linearsr.models.deep import DeepAutoencoderConfig
+from linearsr.models.denoiser import Denoiser
 from linearsr.models.experts import BOUNDARIES, ExpertsConfig, ExpertTransformer
 from linearsr.models.transformer import LinearTransformer
 from linearsr.training.config import StageConfig
+from linearsr.training.denoising import DenoisedPairs, DenoiseStage
 from linearsr.training.finished import finished_pipeline, finished_stage
 from linearsr.training.loop import train
-from linearsr.training.models import Models
+from linearsr.training.models import Models, save_denoiser
 from linearsr.training.objective import ImageLossWeights
 from linearsr.training.presets import ExpertsName, expert_split
 from linearsr.training.stages import (
@@ -180,6 +184,20 @@ def train_distill(work: Workspace, models: Models | None = None) -> Models:
     return _keep(work, "distill", models)
 
 
+def train_denoise(work: Workspace, denoiser: Denoiser | None = None) -> Denoiser:
+    """Train what takes noise out of photos before they are enlarged; no other network takes part."""
+    recipe, plan = work.recipe, work.recipe.validation
+    denoiser = denoiser or _seeded(recipe.denoise.seed, lambda: Denoiser(recipe.denoiser_model))
+    denoiser.to(work.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    stage = DenoiseStage(recipe.denoise, denoiser, NoisyPairs(work.pairs()))
+    measure = partial(work.denoising_set().measure, denoiser)
+    trained = _train(work, stage, "denoise", Validation(every=plan.denoise_every, measure=measure))
+    finished = Denoiser(denoiser.config)
+    finished.load_state_dict(trained)
+    save_denoiser(finished, work.run / "denoise")
+    return finished
+
+
 def warn_about_idle(config: ExpertsConfig, tell: Callable[[str], None]) -> None:
     """Warn where the default number of sampling steps leaves an expert without any."""
     used = {config.expert_at(t) for t in plan_timesteps(DEFAULT_STEPS, config.boundaries)[:-1]}
@@ -257,13 +275,16 @@ def _train_images(work: Workspace, models: Models, config: StageConfig, pairs: P
 def _train_decoder(
     work: Workspace, models: Models, config: StageConfig, weights: ImageLossWeights, name: str
 ) -> Models:
-    """Train a copy of the decoder on latents sampled by the experts, which stay as they are."""
+    """Train a copy of the decoder on latents sampled by the experts, which stay as they are, as the denoiser does."""
     models.to(work.device)
     autoencoder, experts = models.autoencoder, models.experts
     assert experts is not None, "a pipeline always has experts"
     decoder = copy.deepcopy(autoencoder.decoder)
-    stage = DecoderStage(config, autoencoder, experts, work.pairs(), work.image_loss(weights, config.seed))
-    measure = partial(work.validation_set().measure, experts, autoencoder, experts.config.boundaries)
+    pairs, fixed = work.pairs(), work.validation_set()
+    if models.denoiser is not None:
+        pairs, fixed = DenoisedPairs(pairs, models.denoiser), fixed.less_noise(models.denoiser)
+    stage = DecoderStage(config, autoencoder, experts, pairs, work.image_loss(weights, config.seed))
+    measure = partial(fixed.measure, experts, autoencoder, experts.config.boundaries)
     validation = Validation(every=work.recipe.validation.polish_every, measure=measure)
     decoder.load_state_dict(_train(work, stage, name, validation))
     autoencoder.decoder = decoder

@@ -8,19 +8,20 @@
 6. fidelity      a copy of the decoder, judged by its distance to the photo alone: the far end of the fidelity knob
 7. detail        a copy of that one, judged by the look of its images again: the near end
 8. distill       the expert of the noisiest interval learns where all of them end: the student of ``--steps 1``
+
+Beside them, ``denoise`` (denoising.py) trains what takes noise out of photos before they are enlarged.
 """
 
 from __future__ import annotations
 
 import copy
-import math
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
-from linearsr.data.sampling import PairSource
+from linearsr.data.sampling import PairSource, spoiled_as_nan
 from linearsr.diffusion.flow import TimestepDensity, interpolate, velocity
 from linearsr.diffusion.sampler import plan_timesteps, sample
 from linearsr.models.autoencoder import LR_STRIDE, Autoencoder
@@ -35,8 +36,6 @@ from linearsr.training.objective import ImageLoss, velocity_loss
 
 GUIDANCE_SEED = 104_729
 """Between the seed of a stage and that of what it drops."""
-LARGEST_PIXEL = 1.001
-"""Pixels are in [-1, 1]; what lies beyond, but for rounding, is no picture."""
 
 
 class Stage(Protocol):
@@ -96,7 +95,7 @@ class BaseStage:
         self.auxiliary = loss.learners
 
     def loss(self, step: int, part: Part = WHOLE) -> tuple[Tensor, dict[str, float]]:
-        lr, hr = _crops(self._pool, self.config, step, part)
+        lr, hr = step_crops(self._pool, self.config, step, part)
         latent = lr.new_zeros(_latent_shape(lr, self._latent_channels))
         return self._loss(self.module(latent, lr), hr)
 
@@ -112,7 +111,7 @@ class AutoencoderStage:
         self.auxiliary = loss.learners
 
     def loss(self, step: int, part: Part = WHOLE) -> tuple[Tensor, dict[str, float]]:
-        lr, hr = _crops(self._pool, self.config, step, part)
+        lr, hr = step_crops(self._pool, self.config, step, part)
         latent = self._mix.apply(self.module.encode(hr), Draws(self.config, step, part))
         return self._loss(self.module.decode(latent, lr), hr)
 
@@ -134,7 +133,7 @@ class FlowStage:
         self.auxiliary: dict[str, Learner] = {}
 
     def loss(self, step: int, part: Part = WHOLE) -> tuple[Tensor, dict[str, float]]:
-        lr, hr = _crops(self._pool, self.config, step, part)
+        lr, hr = step_crops(self._pool, self.config, step, part)
         draws = Draws(self.config, step, part)
         latent = _latent_of(hr, self._autoencoder)
         guidance = (None, None) if self._guidance is None else self._guidance.tokens(hr, self.config, step, part)
@@ -169,7 +168,7 @@ class PolishStage:
         self.module = nn.ModuleDict({"decoder": autoencoder.decoder, **trained})
 
     def loss(self, step: int, part: Part = WHOLE) -> tuple[Tensor, dict[str, float]]:
-        lr, hr = _crops(self._pool, self.config, step, part)
+        lr, hr = step_crops(self._pool, self.config, step, part)
         draws = Draws(self.config, step, part)
         steps = self.STEP_COUNTS[step % len(self.STEP_COUNTS)]
         image = self._autoencoder.decode(_sampled_latent(self._experts, lr, steps, draws), lr)
@@ -202,7 +201,7 @@ class DecoderStage:
         self.auxiliary = loss.learners
 
     def loss(self, step: int, part: Part = WHOLE) -> tuple[Tensor, dict[str, float]]:
-        lr, hr = _crops(self._pool, self.config, step, part)
+        lr, hr = step_crops(self._pool, self.config, step, part)
         with torch.no_grad():
             latent = _sampled_latent(self._experts, lr, self.STEPS, Draws(self.config, step, part))
         return self._loss(self.module(latent, lr), hr)
@@ -228,7 +227,7 @@ class DistillStage:
         self.auxiliary: dict[str, Learner] = {}
 
     def loss(self, step: int, part: Part = WHOLE) -> tuple[Tensor, dict[str, float]]:
-        lr, hr = _crops(self._pool, self.config, step, part)
+        lr, hr = step_crops(self._pool, self.config, step, part)
         draws, teacher = Draws(self.config, step, part), self._teacher
         count, *shape = _latent_shape(lr, teacher.transformer_config.latent_channels)
         z1 = draws.noise(count, shape)
@@ -255,19 +254,13 @@ def flow_loss(
     return velocity_loss(transformer(interpolate(z0, z1, t), t, lr, guidance, mask_BL), velocity(z0, z1))
 
 
-def _crops(pool: PairSource, config: StageConfig, step: int, part: Part) -> tuple[Tensor, Tensor]:
+def step_crops(pool: PairSource, config: StageConfig, step: int, part: Part) -> tuple[Tensor, Tensor]:
     """One part of this rank's share of the step's batch."""
     # A part is to a rank what a rank is to all of them.
     place, places = rank() * part.of + part.index, world() * part.of
     batch = pool.batch(step, seed=config.seed, size=config.batch, lr_side=config.lr_side, rank=place, world=places)
-    lr, hr = (_checked(images.to(config.execution.device, non_blocking=True)) for images in batch)
+    lr, hr = (spoiled_as_nan(images.to(config.execution.device, non_blocking=True)) for images in batch)
     return lr.contiguous(memory_format=torch.channels_last), hr.contiguous(memory_format=torch.channels_last)
-
-
-def _checked(images: Tensor) -> Tensor:
-    # Networks that normalise hardly notice a batch a hundred times too bright, and neither does the spike guard. As NaN
-    # it keeps the step from the weights, and every rank still comes to the backward pass, where ranks meet.
-    return images.masked_fill(images.abs() > LARGEST_PIXEL, math.nan)
 
 
 def _sampled_latent(experts: ExpertTransformer, lr: Tensor, steps: int, draws: Draws) -> Tensor:

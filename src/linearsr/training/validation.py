@@ -18,7 +18,9 @@ from torch import Tensor, nn
 from linearsr.data.loader import PairPool
 from linearsr.diffusion.sampler import noise, plan_timesteps, sample
 from linearsr.errors import DataError
+from linearsr.lr_image import denoised_batch
 from linearsr.models.autoencoder import LR_STRIDE, Autoencoder
+from linearsr.models.denoiser import Denoiser
 from linearsr.models.perceptual import LPIPS
 from linearsr.models.transformer import LinearTransformer
 from linearsr.training.esgf import Knee, find_knee
@@ -68,6 +70,10 @@ class ValidationSet:
         """Draw ``size`` crops from a pool of photos that are kept out of training."""
         lr, hr = (images.to(device) for images in pool.batch(0, seed=0, size=size, lr_side=lr_side))
         return cls(lr.contiguous(memory_format=torch.channels_last), hr, lpips)
+
+    def less_noise(self, denoiser: Denoiser) -> ValidationSet:
+        """The same with LR images less their noise."""
+        return replace(self, lr=denoised_batch(self.lr, denoiser))
 
     @torch.no_grad()
     def measure(

@@ -21,6 +21,7 @@ from linearsr.tags.encoder import WordEncoder
 from linearsr.tags.sources import guidance_source
 from linearsr.tags.text import PACKAGE_WORDS
 from linearsr.training import distributed
+from linearsr.training.denoising import DenoisingSet
 from linearsr.training.distributed import Parallelism
 from linearsr.training.loop import Watch
 from linearsr.training.objective import ImageLoss, ImageLossWeights, load_lpips
@@ -92,13 +93,20 @@ class Workspace:
         Raises:
             DataError: if no photo is.
         """
+        plan, lpips = self.recipe.validation, load_lpips(self.perceptual, self.device)
+        pool = self._kept_out()
+        return ValidationSet.from_pool(pool, lpips, size=plan.crops, lr_side=plan.lr_side, device=self.device)
+
+    def denoising_set(self) -> DenoisingSet:
+        """The same photos reduced, with and without noise."""
+        plan = self.recipe.validation
+        return DenoisingSet.from_pool(self._kept_out(), size=plan.crops, lr_side=plan.lr_side, device=self.device)
+
+    def _kept_out(self) -> PairPool:
         split = [file.decode() for file in open_photos(self.photos) if file.validation]
         if not split:
             raise DataError(f"{self.photos} holds no photo for validation", remedy="add photos: about 3 % are held out")
-        plan = self.recipe.validation
-        pool = build_pool(split, variants=1, seed=2)
-        lpips = load_lpips(self.perceptual, self.device)
-        return ValidationSet.from_pool(pool, lpips, size=plan.crops, lr_side=plan.lr_side, device=self.device)
+        return build_pool(split, variants=1, seed=2)
 
     def guidance(self, kind: GuidanceKind, words: WordEncoder | None = None) -> GuidanceMix | None:
         """What a transformer is told about the photos it is trained on, by the kind of its guidance.

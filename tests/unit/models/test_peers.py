@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 import torch
 import torch.multiprocessing
-from small_models import small_pipeline, small_transformer
+from small_models import small_transformer
 
 from linearsr.models.peers import Alone, Group
-from linearsr.request import UpscaleRequest
 
 
 @pytest.fixture(scope="module", params=[2, 4])
@@ -30,10 +29,10 @@ def test_every_process_gets_the_velocity_of_the_whole(folder):
         np.testing.assert_allclose(np.load(path / f"velocity{rank}.npy"), whole, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("fix", ["wavelet", "adain"])
+@pytest.mark.parametrize("fix", band_workers.FIXES)
 def test_the_picture_is_that_of_one_process(folder, fix):
     path, _ = folder
-    alone = small_pipeline().upscale(band_workers.picture(), UpscaleRequest(scale=3, color_fix=fix))
+    alone = band_workers.pipeline().upscale(band_workers.picture(), band_workers.upscale_request(fix))
     shared = np.load(path / f"{fix}.npy")
     difference = np.abs(shared.astype(int) - np.dstack((alone.color, alone.alpha)).astype(int))
     assert difference.max() <= 1

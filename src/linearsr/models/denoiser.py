@@ -1,0 +1,103 @@
+"""Noise and JPEG blocks out of the LR image, before anything is enlarged.
+
+    x = lr + U(lr, s)      U: a small network in the shape of a U, at 1/2, 1/4 and 1/8 of the LR side
+    s = exp M(lr)          M: the meter, which estimates how strong the noise is
+
+The strength s is one number for a picture: the root mean square of what noise and compression have changed, in 8-bit
+levels. Told it, the network need not guess whether faint structure in one place is noise.
+
+Legend: B batch; LR images (B, 3, H, W) in [-1, 1], H and W multiples of 8.
+Reference: FFDNet, Zhang et al., 2018 (arXiv:1710.04026), for the half resolution and the given strength.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from linearsr.models.autoencoder import Downsample, ResidualBlock, Upsample
+from linearsr.models.configs import check_positive
+
+STRIDE = 8
+"""LR pixels along a side of a cell of the coarsest level."""
+LEVELS_PER_UNIT = 127.5
+"""8-bit levels in a step of 1."""
+_USUAL_STRENGTH = 20.0
+"""Strengths come to the network divided by this."""
+_LEAST_ENERGY = 1e-5
+"""About that of half an 8-bit level, below which rounding is all there is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DenoiserConfig:
+    """Geometry. ``widths`` are the channels at 1/2, 1/4 and 1/8 of the LR side, ``depth`` the blocks there each way."""
+
+    widths: tuple[int, int, int] = (64, 96, 160)
+    depth: int = 2
+    meter_width: int = 24
+
+    def __post_init__(self) -> None:
+        check_positive(self, "depth", "meter_width")
+        if len(self.widths) != 3 or min(self.widths) < 1:
+            raise ValueError(f"widths must be three positive channel counts, one per level, not {self.widths}")
+
+
+class NoiseMeter(nn.Module):
+    """Strength of the noise: (B, 3, H, W) -> (B,), the logarithm of 8-bit levels.
+
+    Energies of learned filters in cells of 8x8 pixels; what they mean is learned for each cell, and the mean counts.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.filters = nn.Conv2d(3, width, 5, padding=2, bias=False)
+        self.meaning = nn.Sequential(
+            nn.Conv2d(width, width, 1), nn.SiLU(), nn.Conv2d(width, width, 1), nn.SiLU(), nn.Conv2d(width, 1, 1)
+        )
+
+    def forward(self, lr: Tensor) -> Tensor:
+        energy = F.avg_pool2d(self.filters(lr).square(), STRIDE)
+        strength: Tensor = self.meaning((energy + _LEAST_ENERGY).log()).mean((1, 2, 3))
+        return strength
+
+
+class Denoiser(nn.Module):
+    """LR image and strength of its noise -> LR image without. (B, 3, H, W), (B,) -> (B, 3, H, W)."""
+
+    def __init__(self, config: DenoiserConfig) -> None:
+        super().__init__()
+        self.config = config
+        widths, depth = config.widths, config.depth
+        self.stem = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(12, widths[0], 3, padding=1))
+        self.strength_in = nn.Linear(1, widths[0])
+        self.before = nn.ModuleList(_blocks(width, depth) for width in widths)
+        self.down = nn.ModuleList(Downsample(a, b) for a, b in itertools.pairwise(widths))
+        self.up = nn.ModuleList(Upsample(b, a) for a, b in itertools.pairwise(widths))
+        self.after = nn.ModuleList(_blocks(width, depth) for width in widths[:-1])
+        self.tail = nn.Sequential(nn.Conv2d(widths[0], 12, 3, padding=1), nn.PixelShuffle(2))
+        self.meter = NoiseMeter(config.meter_width)
+
+    def forward(self, lr: Tensor, strength: Tensor) -> Tensor:
+        x = self.stem(lr) + self.told(strength)
+        finer = []
+        for before, down in zip(self.before, self.down, strict=False):
+            x = before(x)
+            finer.append(x)
+            x = down(x)
+        x = self.before[-1](x)
+        for up, after in zip(reversed(self.up), reversed(self.after), strict=True):
+            x = after(finer.pop() + up(x))
+        update: Tensor = self.tail(x)
+        return lr + update
+
+    def told(self, strength: Tensor) -> Tensor:
+        """What a strength adds to the first features: (B,) -> (B, C, 1, 1)."""
+        features: Tensor = self.strength_in(strength[:, None] / _USUAL_STRENGTH)
+        return features[:, :, None, None]
+
+
+def _blocks(width: int, depth: int) -> nn.Sequential:
+    return nn.Sequential(*(ResidualBlock(width) for _ in range(depth)))
