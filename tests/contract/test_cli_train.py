@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 from training_photos import write_shards
 
+from linearsr import lr_image
 from linearsr.cli.main import run as linearsr
 
 STAGES = ("autoencoder", "flow", "experts", "polish", "sft", "fidelity", "detail", "distill", "denoise")
@@ -180,6 +181,16 @@ def test_the_denoiser_goes_on_from_a_models_own(train, finished, model, tmp_path
     assert train("denoise", tmp_path, "--start-from", whole, "--quiet", "--learning-rate", 1e-12, steps=1) == 0
     trained, given = load_file(tmp_path / "denoise/denoiser.safetensors"), load_file(whole / "denoiser.safetensors")
     assert all(torch.allclose(trained[name], value, atol=1e-6) for name, value in given.items())
+
+
+def test_decoders_are_trained_on_what_the_denoiser_leaves(train, finished, tmp_path, monkeypatch):
+    monkeypatch.setattr(lr_image, "FAINT", 0.0)  # after five steps, the meter finds next to nothing
+    with_denoiser, without = tmp_path / "with", tmp_path / "without"
+    for run, left_out in ((with_denoiser, ("detail",)), (without, ("detail", "denoise"))):
+        shutil.copytree(finished, run, ignore=shutil.ignore_patterns(*left_out))
+        assert train("detail", run, "--quiet", steps=1) == 0
+    first, second = (load_file(run / "detail/autoencoder.safetensors") for run in (with_denoiser, without))
+    assert not all(value.equal(second[name]) for name, value in first.items())
 
 
 def test_a_model_brings_its_own_experts(train, model, tmp_path, capsys):
