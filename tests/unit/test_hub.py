@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from small_models import small_autoencoder, small_experts
+from small_models import small_autoencoder, small_denoiser, small_experts
 
 from linearsr.errors import InputError, ModelError
 from linearsr.hub import EXACT, INDEX_NAME, ModelParts, find_model, load_model, save_model
@@ -57,6 +57,23 @@ def test_a_decoder_of_fidelity_is_kept_and_one_that_is_not_there_is_not_missed(f
     assert all(torch.equal(value, faithful.state_dict()[name]) for name, value in read.state_dict().items())
     assert not read.training
     assert load_model(folder).faithful is None
+
+
+def test_a_denoiser_is_kept_and_one_that_is_not_there_is_not_missed(folder, tmp_path):
+    denoiser, whole = small_denoiser(), tmp_path / "with denoiser"
+    save_model(replace(parts(), denoiser=denoiser), whole, storage=EXACT)
+    read = load_model(whole).denoiser
+    assert all(torch.equal(value, denoiser.state_dict()[name]) for name, value in read.state_dict().items())
+    assert not read.training
+    assert load_model(folder).denoiser is None
+    for change, named in (
+        (lambda index: index["denoiser"].update(widths=[4, 4]), "widths must be three positive channel counts"),
+        (lambda index: index["files"].pop("denoiser"), f"{INDEX_NAME} lacks 'denoiser'"),
+    ):
+        edit(whole, change)
+        with pytest.raises(ModelError, match=named):
+            load_model(whole)
+        save_model(replace(parts(), denoiser=denoiser), whole, storage=EXACT)
 
 
 @pytest.mark.parametrize(("storage", "relative"), [("bfloat16", 2**-8), ("int8", 1 / 254)])

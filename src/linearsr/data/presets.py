@@ -237,9 +237,10 @@ def without_noise(preset: Degradation) -> Degradation:
 
 
 def denoising_mix() -> tuple[tuple[Degradation, float], ...]:
-    """What the denoiser learns from, at the size of the LR image: noise as it is, noise that was resized, and blocks.
+    """What the denoiser learns from, at the size of the LR image: noise as it is, resized noise, blocks, and none.
 
-    Resized noise is wide, compressed once more, and what most old or shared pictures have.
+    Resized noise is wide, compressed once more, and what most old or shared pictures have. Of pictures with next to no
+    noise the denoiser learns what is texture.
     """
     blurred = replace(_BLUR, blur_probability=0.6, kernel_sigma=(0.2, 1.6))
     sensor = Degradation(
@@ -291,4 +292,17 @@ def denoising_mix() -> tuple[tuple[Degradation, float], ...]:
         ),
         scale=1,
     )
-    return (sensor, 0.4), (resized, 0.35), (blocks, 0.25)
+    clean = Degradation(
+        name="clean",
+        first=replace(
+            blurred,
+            kernel_sigma=(0.2, 2.0),
+            noise_probability=0.4,
+            gaussian_sigma=(0.3, 1.5),
+            poisson_scale=(0.02, 0.1),
+            jpeg_probability=0.2,
+            jpeg_quality=(92.0, 99.0),
+        ),
+        scale=1,
+    )
+    return (sensor, 0.28), (resized, 0.25), (blocks, 0.17), (clean, 0.3)

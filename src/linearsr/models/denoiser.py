@@ -15,6 +15,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -27,8 +28,9 @@ LEVELS_PER_UNIT = 127.5
 """8-bit levels in a step of 1."""
 _USUAL_STRENGTH = 20.0
 """Strengths come to the network divided by this."""
-_LEAST_ENERGY = 1e-5
-"""About that of half an 8-bit level, below which rounding is all there is."""
+_DETAIL_GAIN = 8.0
+"""Brings noise of usual strength to the scale of what networks begin with."""
+_LEAST_VARIANCE = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +39,7 @@ class DenoiserConfig:
 
     widths: tuple[int, int, int] = (64, 96, 160)
     depth: int = 2
-    meter_width: int = 24
+    meter_width: int = 32
 
     def __post_init__(self) -> None:
         check_positive(self, "depth", "meter_width")
@@ -48,19 +50,27 @@ class DenoiserConfig:
 class NoiseMeter(nn.Module):
     """Strength of the noise: (B, 3, H, W) -> (B,), the logarithm of 8-bit levels.
 
-    Energies of learned filters in cells of 8x8 pixels; what they mean is learned for each cell, and the mean counts.
+    It sees what each pixel has beyond the mean of those around it, and judges by mean and spread of what it finds.
     """
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.filters = nn.Conv2d(3, width, 5, padding=2, bias=False)
-        self.meaning = nn.Sequential(
-            nn.Conv2d(width, width, 1), nn.SiLU(), nn.Conv2d(width, width, 1), nn.SiLU(), nn.Conv2d(width, 1, 1)
+        self.features = nn.Sequential(
+            nn.PixelUnshuffle(2),
+            *_convolved(12, width),
+            *_convolved(width, width),
+            *_convolved(width, width),
+            nn.AvgPool2d(2),
+            *_convolved(width, 2 * width),
+            nn.AvgPool2d(2),
+            *_convolved(2 * width, 2 * width),
         )
+        self.head = nn.Sequential(nn.Linear(4 * width, 2 * width), nn.SiLU(), nn.Linear(2 * width, 1), nn.Flatten(0))
 
     def forward(self, lr: Tensor) -> Tensor:
-        energy = F.avg_pool2d(self.filters(lr).square(), STRIDE)
-        strength: Tensor = self.meaning((energy + _LEAST_ENERGY).log()).mean((1, 2, 3))
+        detail = lr - F.avg_pool2d(lr, 3, stride=1, padding=1, count_include_pad=False)
+        variance, mean = torch.var_mean(self.features(_DETAIL_GAIN * detail), (2, 3), correction=0)
+        strength: Tensor = self.head(torch.cat((mean, (variance + _LEAST_VARIANCE).sqrt()), 1))
         return strength
 
 
@@ -97,6 +107,10 @@ class Denoiser(nn.Module):
         """What a strength adds to the first features: (B,) -> (B, C, 1, 1)."""
         features: Tensor = self.strength_in(strength[:, None] / _USUAL_STRENGTH)
         return features[:, :, None, None]
+
+
+def _convolved(width_in: int, width_out: int) -> tuple[nn.Module, nn.Module]:
+    return nn.Conv2d(width_in, width_out, 3, padding=1), nn.SiLU()
 
 
 def _blocks(width: int, depth: int) -> nn.Sequential:

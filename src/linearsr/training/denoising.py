@@ -28,8 +28,8 @@ from linearsr.training.validation import Measurement
 METER_WEIGHT = 0.02
 SPREAD = 0.15
 """Deviation of log s' from log s."""
-LEAST = 0.5
-"""8-bit levels: the strength of pictures without noise, whose logarithm would have no bound."""
+LEAST = 1.0
+"""8-bit levels that count for all weaker noise: the logarithm of none has no bound, and less is not to be seen."""
 
 
 class DenoiseStage:
