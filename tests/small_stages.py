@@ -11,11 +11,12 @@ from small_models import photo, seeded, small_autoencoder, small_denoiser, small
 
 from linearsr.data.loader import PairPool
 from linearsr.data.noisy import NoisyPairs
+from linearsr.data.presets import denoising_mix, metering_mix
 from linearsr.data.sampling import PairSource
 from linearsr.diffusion.flow import TimestepDensity
 from linearsr.models.autoencoder import Autoencoder
 from linearsr.training.config import StageConfig
-from linearsr.training.denoising import DenoiseStage
+from linearsr.training.denoising import DenoiseStage, MeterStage
 from linearsr.training.objective import ImageLoss, ImageLossWeights
 from linearsr.training.stages import (
     AutoencoderStage,
@@ -28,7 +29,7 @@ from linearsr.training.stages import (
     Stage,
 )
 
-NAMES = ("base", "autoencoder", "flow", "expert", "polish", "decoder", "distill", "denoise")
+NAMES = ("base", "autoencoder", "flow", "expert", "polish", "decoder", "distill", "denoise", "meter")
 LOSS = ImageLossWeights(l1=1.0, lpips=0.2, adversarial=0.05)
 
 
@@ -58,7 +59,9 @@ def small_stage(
     if name == "decoder":
         return DecoderStage(config, _autoencoder(), small_experts(), pool, loss)
     if name == "denoise":
-        return DenoiseStage(config, small_denoiser(), NoisyPairs(pool))
+        return DenoiseStage(config, small_denoiser(), NoisyPairs(pool, denoising_mix()))
+    if name == "meter":
+        return MeterStage(config, small_denoiser().meter, NoisyPairs(pool, metering_mix()))
     if name == "distill":
         return DistillStage(config, small_experts(), pool)
     density = TimestepDensity() if name == "flow" else TimestepDensity(low=0.223, high=0.875)

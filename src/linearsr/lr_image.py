@@ -24,7 +24,7 @@ WINDOW = 64
 """Side of the squares that the strength of the noise is estimated from, in LR pixels."""
 WINDOWS_ACROSS = 8
 """Most of them along a side of the image."""
-FAINT, STRONG = 4.0, 10.0
+FAINT, STRONG = 4.0, 8.0
 """8-bit levels of noise up to which an image is left as it is, and from which all of it is taken out."""
 _LARGEST = 32767
 

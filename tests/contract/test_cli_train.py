@@ -50,7 +50,7 @@ def after_flow(finished, tmp_path):
 
 def test_every_stage_has_its_folder_and_export_writes_a_model_that_upscales(finished, tmp_path):
     folders = {path.name for path in finished.iterdir() if path.is_dir()}
-    assert folders == {"base", *STAGES}
+    assert folders == {"base", *STAGES, "meter"}
     assert {path.name for path in (finished / "experts").iterdir() if path.is_dir()} == {f"expert{i}" for i in "1234"}
     assert linearsr(["train", "export", "--run", str(finished), "-o", str(tmp_path / "model"), "--name", "mine"]) == 0
     assert json.loads((tmp_path / "model/model_index.json").read_text())["name"] == "mine"

@@ -93,12 +93,12 @@ def test_denoising_goes_on_where_memory_ran_out(image, whole, monkeypatch):
 
 
 def test_faint_noise_stays_and_strong_noise_goes():
-    assert automatic_share(torch.tensor([0, 4, 7, 10, 40])).tolist() == [0, 0, 0.5, 1, 1]
+    assert automatic_share(torch.tensor([0, 4, 6, 8, 40])).tolist() == [0, 0, 0.5, 1, 1]
 
 
 def test_pictures_of_a_batch_are_denoised_each_by_its_own_noise():
     denoiser = small_denoiser()
-    strengths = torch.tensor([1.0, 7.0, 20.0])
+    strengths = torch.tensor([1.0, 6.0, 20.0])
     denoiser.meter = torch.nn.Module()
     denoiser.meter.forward = lambda lr: strengths.log()
     lr = randn(3, 3, 16, 16).tanh() * 0.9

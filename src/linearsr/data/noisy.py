@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch.nn.functional as F
 from torch import Tensor
 
 from linearsr.data.draws import derive_seed
 from linearsr.data.loader import degrade_mixed
-from linearsr.data.presets import Degradation, denoising_mix, without_noise
+from linearsr.data.presets import DegradationMix, without_noise
 from linearsr.data.sampling import SCALE, PairSource, Sample, own_slots, spoiled_as_nan
 
 
@@ -19,9 +17,9 @@ class NoisyPairs:
     Both versions are blurred and resized alike, so that whatever differs is noise.
     """
 
-    def __init__(self, source: PairSource, mix: Sequence[tuple[Degradation, float]] | None = None) -> None:
+    def __init__(self, source: PairSource, mix: DegradationMix) -> None:
         self._source = source
-        self._mix = denoising_mix() if mix is None else tuple(mix)
+        self._mix = mix
         self._clean_mix = [(without_noise(preset), share) for preset, share in self._mix]
 
     def batch(

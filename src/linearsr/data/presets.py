@@ -5,11 +5,14 @@ Reference: Wang et al., 2021 (arXiv:2107.10833), Real-ESRGAN, section 3 and its 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 from linearsr.errors import ConfigError
 
 Range = tuple[float, float]
+DegradationMix = Sequence[tuple["Degradation", float]]
+"""Presets and their shares."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,10 +240,9 @@ def without_noise(preset: Degradation) -> Degradation:
 
 
 def denoising_mix() -> tuple[tuple[Degradation, float], ...]:
-    """What the denoiser learns from, at the size of the LR image: noise as it is, resized noise, blocks, and none.
+    """What the denoiser learns from, at the size of the LR image: noise as it is, noise that was resized, and blocks.
 
-    Resized noise is wide, compressed once more, and what most old or shared pictures have. Of pictures with next to no
-    noise the denoiser learns what is texture.
+    Resized noise is wide, compressed once more, and what most old or shared pictures have.
     """
     blurred = replace(_BLUR, blur_probability=0.6, kernel_sigma=(0.2, 1.6))
     sensor = Degradation(
@@ -292,10 +294,15 @@ def denoising_mix() -> tuple[tuple[Degradation, float], ...]:
         ),
         scale=1,
     )
+    return (sensor, 0.4), (resized, 0.35), (blocks, 0.25)
+
+
+def metering_mix() -> tuple[tuple[Degradation, float], ...]:
+    """What the meter of noise learns from: the same, and pictures with next to none, so as to know texture from it."""
     clean = Degradation(
         name="clean",
         first=replace(
-            blurred,
+            _BLUR,
             kernel_sigma=(0.2, 2.0),
             noise_probability=0.4,
             gaussian_sigma=(0.3, 1.5),
@@ -305,4 +312,4 @@ def denoising_mix() -> tuple[tuple[Degradation, float], ...]:
         ),
         scale=1,
     )
-    return (sensor, 0.28), (resized, 0.25), (blocks, 0.17), (clean, 0.3)
+    return (*((preset, 0.6 * share) for preset, share in denoising_mix()), (clean, 0.4))

@@ -1,8 +1,9 @@
-"""The stage ``denoise``: the denoiser learns to take noise and compression out of LR pictures.
+"""The two parts of the stage ``denoise``: taking noise and compression out of LR pictures, and telling their strength.
 
-    | D(noisy, s') - clean | + a | S(noisy) - log s |     s: root mean square of noisy - clean, s' near s
+    denoise    | D(noisy, s') - clean |     s: root mean square of noisy - clean; s' is near it
+    meter      | M(noisy) - log s |
 
-S is the denoiser's meter, which learns beside it to tell s; s' is off by about as much as the meter will be.
+M is the denoiser's meter, and s' off by about as much as M will be.
 """
 
 from __future__ import annotations
@@ -13,11 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from linearsr.data.loader import PairPool
 from linearsr.data.noisy import NoisyPairs
 from linearsr.data.sampling import PairSource, spoiled_as_nan
 from linearsr.lr_image import denoised_batch
-from linearsr.models.denoiser import LEVELS_PER_UNIT, Denoiser
+from linearsr.models.denoiser import LEVELS_PER_UNIT, Denoiser, NoiseMeter
 from linearsr.training.config import WHOLE, Part, StageConfig
 from linearsr.training.draws import Draws
 from linearsr.training.learner import Learner
@@ -25,7 +25,6 @@ from linearsr.training.samples import comparison_sheet
 from linearsr.training.stages import step_crops
 from linearsr.training.validation import Measurement
 
-METER_WEIGHT = 0.02
 SPREAD = 0.15
 """Deviation of log s' from log s."""
 LEAST = 1.0
@@ -33,21 +32,34 @@ LEAST = 1.0
 
 
 class DenoiseStage:
-    """The denoiser and its meter, on pairs that are made anew for every step."""
+    """The denoiser without its meter, on pairs that are made anew for every step."""
 
     def __init__(self, config: StageConfig, denoiser: Denoiser, pairs: NoisyPairs) -> None:
         self.config, self.module, self._pairs = config, denoiser.train(), pairs
         self.auxiliary: dict[str, Learner] = {}
+        denoiser.meter.requires_grad_(False)
 
     def loss(self, step: int, part: Part = WHOLE) -> tuple[Tensor, dict[str, float]]:
         noisy, clean = step_crops(self._pairs, self.config, step, part)
-        strength = strength_of(noisy, clean)
         off = Draws(self.config, step, part).noise(len(noisy), (1,))[:, 0]
-        output = self.module(noisy, strength * (SPREAD * off).exp())
-        l1 = F.l1_loss(output.float(), clean) / 2
+        output = self.module(noisy, strength_of(noisy, clean) * (SPREAD * off).exp())
+        loss = F.l1_loss(output.float(), clean) / 2
+        return loss, {"l1": float(loss.detach())}
+
+
+class MeterStage:
+    """The meter alone."""
+
+    def __init__(self, config: StageConfig, meter: NoiseMeter, pairs: NoisyPairs) -> None:
+        self.config, self.module, self._pairs = config, meter.train(), pairs
+        self.auxiliary: dict[str, Learner] = {}
+        meter.requires_grad_()
+
+    def loss(self, step: int, part: Part = WHOLE) -> tuple[Tensor, dict[str, float]]:
+        noisy, clean = step_crops(self._pairs, self.config, step, part)
         with torch.autocast(noisy.device.type, enabled=False):  # bfloat16 would round faint noise away
-            meter = F.l1_loss(self.module.meter(noisy), strength.log())
-        return l1 + METER_WEIGHT * meter, {"l1": float(l1.detach()), "meter": float(meter.detach())}
+            loss = F.l1_loss(self.module(noisy), strength_of(noisy, clean).log())
+        return loss, {"log_strength": float(loss.detach())}
 
 
 def strength_of(noisy: Tensor, clean: Tensor) -> Tensor:
@@ -79,19 +91,21 @@ class DenoisingSet:
     clean: Tensor
 
     @classmethod
-    def from_pool(cls, pool: PairPool, *, size: int, lr_side: int, device: str = "cpu") -> DenoisingSet:
-        """Draw ``size`` crops from a pool of photos that are kept out of training."""
-        noisy, clean = (part.to(device) for part in NoisyPairs(pool).batch(0, seed=0, size=size, lr_side=lr_side))
+    def from_pairs(cls, pairs: NoisyPairs, *, size: int, lr_side: int, device: str = "cpu") -> DenoisingSet:
+        """Draw ``size`` crops of photos that are kept out of training."""
+        noisy, clean = (part.to(device) for part in pairs.batch(0, seed=0, size=size, lr_side=lr_side))
         return cls(noisy, clean)
 
     @torch.no_grad()
     def measure(self, denoiser: Denoiser) -> Measurement:
-        """PSNR of the denoised pictures, with the meter's strength, and by what factor the meter errs."""
-        log_strength = denoiser.meter(self.noisy)
-        output = denoiser(self.noisy, log_strength.exp()).clamp(-1, 1)
+        """PSNR of the denoised pictures, each with its true strength."""
+        output = denoiser(self.noisy, strength_of(self.noisy, self.clean)).clamp(-1, 1)
         errors = ((output - self.clean) / 2).square().mean((1, 2, 3))
-        off = (log_strength - strength_of(self.noisy, self.clean).log()).abs().mean().exp()
         shown = (part / 2 + 0.5 for part in (self.noisy, output, self.clean))
-        return Measurement(
-            {"psnr": float((-10 * errors.log10()).mean()), "meter": float(off)}, comparison_sheet(*shown)
-        )
+        return Measurement({"psnr": float((-10 * errors.log10()).mean())}, comparison_sheet(*shown))
+
+    @torch.no_grad()
+    def measure_meter(self, meter: NoiseMeter) -> Measurement:
+        """The factor by which the meter errs, as the mean goes; 1 is none."""
+        errors = meter(self.noisy) - strength_of(self.noisy, self.clean).log()
+        return Measurement({"factor": float(errors.abs().mean().exp())})

@@ -66,6 +66,7 @@ class Recipe:
     distill: StageConfig
     denoiser_model: DenoiserConfig
     denoise: StageConfig
+    meter: StageConfig
     validation: ValidationPlan
     guidance_drop: float = 0.15
 
@@ -89,6 +90,7 @@ class Recipe:
             detail=change(self.detail),
             distill=change(self.distill),
             denoise=change(self.denoise),
+            meter=change(self.meter),
         )
 
 
@@ -101,6 +103,19 @@ def preset(name: PresetName) -> Recipe:
 def tiny() -> Recipe:
     """The recipe of the embedded model (docs/log.md)."""
     polish = StageConfig(name="polish", steps=2200, batch=4, lr_side=48, learning_rate=2e-4, clip_norm=0.5, seed=4)
+    denoise = StageConfig(
+        name="denoise",
+        steps=8000,
+        batch=16,
+        lr_side=96,
+        learning_rate=5e-4,
+        warmup=200,
+        final_rate=0.02,
+        clip_norm=0.5,
+        ema_decay=0.998,
+        save_every=500,
+        seed=10,
+    )
     polish_loss = ImageLossWeights(l1=3.0, lpips=0.2, grid=4.0, dists=0.3, dists_samples=1, adversarial=0.01)
     return Recipe(
         autoencoder_model=AutoencoderConfig(),
@@ -133,19 +148,8 @@ def tiny() -> Recipe:
             name="distill", steps=600, batch=16, lr_side=64, learning_rate=3e-4, warmup=20, ema_decay=0.98, seed=9
         ),
         denoiser_model=DenoiserConfig(),
-        denoise=StageConfig(
-            name="denoise",
-            steps=8000,
-            batch=16,
-            lr_side=96,
-            learning_rate=5e-4,
-            warmup=200,
-            final_rate=0.02,
-            clip_norm=0.5,
-            ema_decay=0.998,
-            save_every=500,
-            seed=10,
-        ),
+        denoise=denoise,
+        meter=replace(denoise, name="meter", steps=3000, learning_rate=1e-3, seed=11),
         validation=ValidationPlan(
             crops=16, lr_side=64, flow_every=35, expert_every=40, polish_every=200, denoise_every=500
         ),
@@ -174,6 +178,7 @@ def ci() -> Recipe:
         distill=replace(stage, name="distill", steps=20, save_every=10, learning_rate=3e-4, ema_decay=0.9, seed=9),
         denoiser_model=DenoiserConfig(widths=(8, 12, 16), depth=1, meter_width=8),
         denoise=replace(stage, name="denoise", steps=20, save_every=10, seed=10),
+        meter=replace(stage, name="meter", steps=20, save_every=10, seed=11),
         validation=ValidationPlan(crops=2, lr_side=16, flow_every=5, expert_every=5, polish_every=5, denoise_every=5),
     )
 

@@ -8,7 +8,7 @@
     RUN/fidelity                   train_fidelity        from the last finished one
     RUN/detail                     train_detail          from RUN/fidelity
     RUN/distill                    train_distill         from the last finished one
-    RUN/denoise                    train_denoise         by itself
+    RUN/denoise, RUN/meter         train_denoise         by itself
 
 A stage whose networks are in place is not trained again.
 """
@@ -25,6 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from linearsr.data.noisy import NoisyPairs
+from linearsr.data.presets import denoising_mix, metering_mix
 from linearsr.data.sampling import PairSource
 from linearsr.diffusion.flow import TimestepDensity
 from linearsr.diffusion.sampler import plan_timesteps
@@ -35,7 +36,7 @@ from linearsr.models.denoiser import Denoiser
 from linearsr.models.experts import BOUNDARIES, ExpertsConfig, ExpertTransformer
 from linearsr.models.transformer import LinearTransformer
 from linearsr.training.config import StageConfig
-from linearsr.training.denoising import DenoisedPairs, DenoiseStage
+from linearsr.training.denoising import DenoisedPairs, DenoiseStage, MeterStage
 from linearsr.training.finished import finished_pipeline, finished_stage
 from linearsr.training.loop import train
 from linearsr.training.models import Models, save_denoiser
@@ -185,15 +186,17 @@ def train_distill(work: Workspace, models: Models | None = None) -> Models:
 
 
 def train_denoise(work: Workspace, denoiser: Denoiser | None = None) -> Denoiser:
-    """Train what takes noise out of photos before they are enlarged; no other network takes part."""
-    recipe, plan = work.recipe, work.recipe.validation
+    """Train what takes noise out of photos before they are enlarged, then its meter; no other network takes part."""
+    recipe, every, photos = work.recipe, work.recipe.validation.denoise_every, work.pairs()
     denoiser = denoiser or _seeded(recipe.denoise.seed, lambda: Denoiser(recipe.denoiser_model))
     denoiser.to(work.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    stage = DenoiseStage(recipe.denoise, denoiser, NoisyPairs(work.pairs()))
-    measure = partial(work.denoising_set().measure, denoiser)
-    trained = _train(work, stage, "denoise", Validation(every=plan.denoise_every, measure=measure))
     finished = Denoiser(denoiser.config)
-    finished.load_state_dict(trained)
+    stage: Stage = DenoiseStage(recipe.denoise, denoiser, NoisyPairs(photos, denoising_mix()))
+    measure = partial(work.denoising_set(denoising_mix()).measure, denoiser)
+    finished.load_state_dict(_train(work, stage, "denoise", Validation(every=every, measure=measure)))
+    stage = MeterStage(recipe.meter, denoiser.meter, NoisyPairs(photos, metering_mix()))
+    measure = partial(work.denoising_set(metering_mix()).measure_meter, denoiser.meter)
+    finished.meter.load_state_dict(_train(work, stage, "meter", Validation(every=every, measure=measure)))
     save_denoiser(finished, work.run / "denoise")
     return finished
 

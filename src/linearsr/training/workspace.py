@@ -10,8 +10,10 @@ import torch
 
 from linearsr.data.live import Ahead, LivePairs
 from linearsr.data.loader import PairPool, build_pool
+from linearsr.data.noisy import NoisyPairs
 from linearsr.data.photo import PhotoFile
 from linearsr.data.photos import open_photos
+from linearsr.data.presets import DegradationMix
 from linearsr.data.sampling import PairSource
 from linearsr.data.store import PhotoStore
 from linearsr.errors import DataError
@@ -97,10 +99,10 @@ class Workspace:
         pool = self._kept_out()
         return ValidationSet.from_pool(pool, lpips, size=plan.crops, lr_side=plan.lr_side, device=self.device)
 
-    def denoising_set(self) -> DenoisingSet:
-        """The same photos reduced, with and without noise."""
-        plan = self.recipe.validation
-        return DenoisingSet.from_pool(self._kept_out(), size=plan.crops, lr_side=plan.lr_side, device=self.device)
+    def denoising_set(self, mix: DegradationMix) -> DenoisingSet:
+        """The same photos reduced, with and without the noise of ``mix``."""
+        plan, pairs = self.recipe.validation, NoisyPairs(self._kept_out(), mix)
+        return DenoisingSet.from_pairs(pairs, size=plan.crops, lr_side=plan.lr_side, device=self.device)
 
     def _kept_out(self) -> PairPool:
         split = [file.decode() for file in open_photos(self.photos) if file.validation]

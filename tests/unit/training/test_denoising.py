@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from small_models import randn, small_denoiser
-from small_stages import small_config, synthetic_pool
+from small_stages import small_config, small_stage, synthetic_pool
 
 from linearsr.data.noisy import NoisyPairs
+from linearsr.data.presets import denoising_mix
 from linearsr.lr_image import denoised_batch
 from linearsr.training.denoising import LEAST, DenoisedPairs, DenoiseStage, DenoisingSet, strength_of
 
@@ -17,28 +19,28 @@ def test_strength_is_the_root_mean_square_of_what_has_changed_and_never_nothing(
     torch.testing.assert_close(strength_of(clean + change, clean), torch.tensor([12.75, LEAST]))
 
 
-def test_denoiser_and_meter_learn_together():
-    stage = DenoiseStage(small_config(batch=4), small_denoiser(), NoisyPairs(synthetic_pool()))
+@pytest.mark.parametrize(("name", "value", "share"), [("denoise", "l1", 0.9), ("meter", "log_strength", 0.7)])
+def test_denoiser_and_meter_learn(name, value, share, perceptual):
+    stage = small_stage(name, synthetic_pool(), perceptual, batch=4)
     optimizer = torch.optim.Adam(stage.module.parameters(), 3e-3)
     values = []
     for _ in range(60):
         optimizer.zero_grad()
         loss, parts = stage.loss(0)  # the same noise and pictures every time
         loss.backward()
-        assert all(parameter.grad is not None for parameter in stage.module.parameters())
         optimizer.step()
-        values.append(parts)
-    assert values[-1]["l1"] < 0.9 * values[0]["l1"]
-    assert values[-1]["meter"] < 0.7 * values[0]["meter"]
+        values.append(parts[value])
+    assert values[-1] < share * values[0]
+    assert all((parameter.grad is not None) == parameter.requires_grad for parameter in stage.module.parameters())
 
 
 def test_the_denoiser_is_told_about_how_strong_the_noise_is(monkeypatch):
-    stage = DenoiseStage(small_config(batch=4), small_denoiser(), NoisyPairs(synthetic_pool()))
+    stage = DenoiseStage(small_config(batch=4), small_denoiser(), NoisyPairs(synthetic_pool(), denoising_mix()))
     told = []
     monkeypatch.setattr(stage.module, "forward", lambda noisy, strength: told.append(strength) or noisy)
     for step in (0, 0, 1):
         stage.loss(step)
-    noisy, clean = NoisyPairs(synthetic_pool()).batch(0, seed=0, size=4, lr_side=16)
+    noisy, clean = NoisyPairs(synthetic_pool(), denoising_mix()).batch(0, seed=0, size=4, lr_side=16)
     off = (told[0] / strength_of(noisy, clean)).log()
     assert 0 < off.abs().max() < 0.6
     assert torch.equal(told[0], told[1])
@@ -46,16 +48,17 @@ def test_the_denoiser_is_told_about_how_strong_the_noise_is(monkeypatch):
 
 
 def test_validation_tells_the_quality_of_the_pictures_and_of_the_meter():
-    pairs = NoisyPairs(synthetic_pool()).batch(0, seed=0, size=2, lr_side=16)
-    fixed = DenoisingSet.from_pool(synthetic_pool(), size=2, lr_side=16)
+    pairs = NoisyPairs(synthetic_pool(), denoising_mix()).batch(0, seed=0, size=2, lr_side=16)
+    fixed = DenoisingSet.from_pairs(NoisyPairs(synthetic_pool(), denoising_mix()), size=2, lr_side=16)
     assert all(torch.equal(a, b) for a, b in zip((fixed.noisy, fixed.clean), pairs, strict=True))
-    denoiser = small_denoiser()
-    denoiser.forward = lambda noisy, strength: fixed.clean + 0.02
+    denoiser, told = small_denoiser(), []
+    denoiser.forward = lambda noisy, strength: told.append(strength) or fixed.clean + 0.02
     denoiser.meter.forward = lambda noisy: (strength_of(*pairs) * torch.tensor([2.0, 0.5])).log()
     measured = fixed.measure(denoiser)
+    assert torch.equal(told[0], strength_of(*pairs))
     assert abs(measured.values["psnr"] - 40) < 0.2  # a hundredth of the range, but where it is clamped
-    assert abs(measured.values["meter"] - 2) < 1e-4
     assert measured.picture.shape == (3, 32, 48)
+    assert abs(fixed.measure_meter(denoiser.meter).values["factor"] - 2) < 1e-4
 
 
 def test_pairs_are_denoised_on_the_lr_side_alone():

@@ -5,6 +5,7 @@ import torch
 
 from linearsr.models.experts import BOUNDARIES
 from linearsr.models.transformer import LinearTransformer
+from linearsr.training.config import StageConfig
 from linearsr.training.presets import expert_split, preset
 
 
@@ -13,14 +14,27 @@ def test_presets_differ_in_size_and_not_in_what_they_do():
     assert ci.transformer_model.width < tiny.transformer_model.width
     assert (ci.polish_loss, ci.latent_mix) == (tiny.polish_loss, tiny.latent_mix)
     early = {stage.seed for stage in (tiny.base, tiny.autoencoder, tiny.flow, tiny.expert)}
-    late = {stage.seed for stage in (tiny.polish, tiny.sft, tiny.fidelity, tiny.detail, tiny.distill, tiny.denoise)}
-    assert len(early | late) == 10
+    late = {stage.seed for stage in (tiny.polish, tiny.sft, tiny.fidelity, tiny.detail, tiny.distill)}
+    assert len(early | late | {tiny.denoise.seed, tiny.meter.seed}) == 11
 
 
 def test_a_change_reaches_every_stage():
     recipe = preset("ci").with_stages(lambda stage: replace(stage, steps=3))
-    names = ("base", "autoencoder", "flow", "expert", "polish", "sft", "fidelity", "detail", "distill", "denoise")
-    assert {getattr(recipe, name).steps for name in names} == {3}
+    names = (
+        "base",
+        "autoencoder",
+        "flow",
+        "expert",
+        "polish",
+        "sft",
+        "fidelity",
+        "detail",
+        "distill",
+        "denoise",
+        "meter",
+    )
+    assert len(recipe_stages) == 11
+    assert {stage.steps for stage in recipe_stages} == {3}
 
 
 @pytest.mark.parametrize(("name", "count"), [("1", 1), ("2", 2), ("4-snr", 4), ("4-uniform", 4)])
