@@ -31,7 +31,7 @@ from linearsr.tags.table import TagTable
 TAGS = "tags"
 FORMAT_VERSION = 1
 EXACT: dict[str, Storage] = dict.fromkeys(("autoencoder", "experts", "faithful", "denoiser"), "float32")
-COMPACT: dict[str, Storage] = {"autoencoder": "bfloat16", "experts": "int8", "faithful": "int8", "denoiser": "bfloat16"}
+COMPACT: dict[str, Storage] = {"autoencoder": "bfloat16", "experts": "int8", "faithful": "int8", "denoiser": "int8"}
 """How the parts of a shipped model are stored."""
 
 

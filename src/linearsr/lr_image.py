@@ -16,16 +16,16 @@ from torch import Tensor
 from linearsr.imaging.picture import Samples
 from linearsr.memory import AUTO_TILE
 from linearsr.models.autoencoder import LR_STRIDE
-from linearsr.models.denoiser import STRIDE, Denoiser
+from linearsr.models.denoiser import LEVELS_PER_UNIT, STRIDE, Denoiser
 from linearsr.models.denoising import denoised_rows
 from linearsr.models.large import roomy_empty
 
 WINDOW = 64
-"""Side of the squares that the strength of the noise is estimated from, in LR pixels."""
-WINDOWS_ACROSS = 8
+"""Side of the squares that an image's noise is judged by, in LR pixels."""
+WINDOWS_ACROSS = 5
 """Most of them along a side of the image."""
 FAINT, STRONG = 4.0, 8.0
-"""8-bit levels of noise up to which an image is left as it is, and from which all of it is taken out."""
+"""8-bit levels: an image that denoising changes by the first is left as it is; by the second, all of its noise goes."""
 _LARGEST = 32767
 
 
@@ -57,7 +57,7 @@ class DenoisedImage:
     def __init__(self, image: LRImage, denoiser: Denoiser, strength: float, share: float) -> None:
         """``strength`` is that of the noise, in 8-bit levels, and ``share`` how much of it goes."""
         self.height, self.width, self.grid = image.height, image.width, image.grid
-        self._image, self._denoiser, self._strength, self._share = image, denoiser, strength, share
+        self._image, self._denoiser, self.strength, self.share = image, denoiser, strength, share
         self._shape = self.grid[0] * LR_STRIDE, self.grid[1] * LR_STRIDE, 3
         like = torch.empty(0, dtype=torch.int16, device=image.device)
         self._pixels = roomy_empty(self._shape, like)  # 16 bits: in what is smooth now, the steps of 8 would show
@@ -93,11 +93,11 @@ class DenoisedImage:
         return denoised_rows(
             self._denoiser,
             self._image.read,
-            self._strength,
+            self.strength,
             height=height,
             rows=max(1, AUTO_TILE**2 // width // STRIDE) * STRIDE,
             start=start,
-            share=self._share,
+            share=self.share,
         )
 
     def _keep(self, row: int, pixels: Tensor) -> int:
@@ -108,45 +108,62 @@ class DenoisedImage:
 
 
 def denoised(image: LRImage, denoiser: Denoiser | None, share: float | None) -> LRImage | DenoisedImage:
-    """Return the image less a ``share`` of its noise, from 0 to 1; None decides by how strong it is.
+    """Return the image less a ``share`` of its noise, from 0 to 1; None decides by how much there is to take out.
 
     An image of which nothing is to be taken out is returned as it is, as is every one where there is no ``denoiser``.
     """
     if denoiser is None or share == 0:
         return image
-    strength = noise_strength(image, denoiser)
-    share = float(automatic_share(torch.tensor(strength))) if share is None else share
+    windows = _windows(image).to(denoiser.strength_in.weight.dtype)
+    strength = noise_strength(windows, denoiser)
+    share = _automatic_share(windows, denoiser, strength) if share is None else share
     return DenoisedImage(image, denoiser, strength, share) if share else image
+
+
+@torch.inference_mode()
+def noise_strength(windows: Tensor, denoiser: Denoiser) -> float:
+    """Strength of an image's noise in 8-bit levels, by (N, 3, h, w) squares of it: the lower quartile of theirs.
+
+    Where there is texture, a square may be taken for noisier than it is; noise is everywhere.
+    """
+    return float(denoiser.meter(windows).float().quantile(0.25).exp())
+
+
+@torch.inference_mode()
+def _automatic_share(windows: Tensor, denoiser: Denoiser, strength: float) -> float:
+    if strength <= FAINT:  # so that most photos do without a denoiser at all
+        return 0.0
+    changes = changes_of(windows, denoiser(windows, windows.new_full((len(windows),), strength)))
+    return float(share_of(changes.square().mean().sqrt()))
 
 
 @torch.no_grad()
 def denoised_batch(lr: Tensor, denoiser: Denoiser) -> Tensor:
-    """(B, 3, h, w) in [-1, 1] -> the same less noise, each by how strong its own is, as whole images are in use."""
+    """(B, 3, h, w) in [-1, 1] -> the same less noise, each by its own, as whole images are in use."""
     strength = denoiser.meter(lr).exp()
-    return lr.lerp(denoiser(lr, strength).clamp(-1, 1), automatic_share(strength)[:, None, None, None])
+    output = denoiser(lr, strength).clamp(-1, 1)
+    return lr.lerp(output, (share_of(changes_of(lr, output)) * (strength > FAINT))[:, None, None, None])
 
 
-def automatic_share(strength: Tensor) -> Tensor:
-    """How much of a noise of that strength goes: nothing of what is faint, all of what is strong, and no step between.
+def changes_of(lr: Tensor, output: Tensor) -> Tensor:
+    """Root mean square of what denoising changes, in 8-bit levels: two (B, 3, h, w) -> (B,)."""
+    return (lr - output).float().square().mean((1, 2, 3)).sqrt() * LEVELS_PER_UNIT
 
-    What is told from noise by its faintness alone is as likely to be the photo's own texture.
+
+def share_of(change: Tensor) -> Tensor:
+    """How much of the noise goes where all of it would be a change of so many levels.
+
+    Nothing of what is faint: as likely as noise, it is the photo's own texture. All of what is strong, and no step
+    between them.
     """
-    return ((strength - FAINT) / (STRONG - FAINT)).clamp(0, 1)
+    return ((change - FAINT) / (STRONG - FAINT)).clamp(0, 1)
 
 
-@torch.inference_mode()
-def noise_strength(image: LRImage, denoiser: Denoiser) -> float:
-    """Strength of an image's noise in 8-bit levels: the lower quartile of squares all over it.
-
-    Where there is texture, a square may be taken for noisier than it is; noise is everywhere.
-    """
-    logarithms = []
+def _windows(image: LRImage) -> Tensor:
+    """Squares from all over the image, (N, 3, h, w); smaller than ``WINDOW`` only where the image is."""
     tops, lefts = (_starts(cells * LR_STRIDE) for cells in image.grid)
-    for top in tops:
-        rows = image.read(top, min(top + WINDOW, image.grid[0] * LR_STRIDE))
-        windows = torch.cat([rows[..., left : left + WINDOW] for left in lefts])
-        logarithms.append(denoiser.meter(windows.to(denoiser.strength_in.weight.dtype)).float())
-    return float(torch.cat(logarithms).quantile(0.25).exp())
+    rows = [image.read(top, min(top + WINDOW, image.grid[0] * LR_STRIDE)) for top in tops]
+    return torch.cat([strip[..., left : left + WINDOW] for strip in rows for left in lefts])
 
 
 def _starts(length: int) -> list[int]:

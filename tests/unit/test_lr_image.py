@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import math
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
 import pytest
 import torch
 from small_models import photo, randn, small_denoiser
 
 import linearsr.lr_image
 import linearsr.scratch
-from linearsr.lr_image import DenoisedImage, LRImage, automatic_share, denoised, denoised_batch, noise_strength
+from linearsr.lr_image import DenoisedImage, LRImage, denoised, denoised_batch, share_of
+from linearsr.pipeline import SRPipeline
 
 CPU = torch.device("cpu")
 PHOTO = Path(__file__).parents[2] / "examples/chelsea.png"
@@ -93,20 +96,31 @@ def test_denoising_goes_on_where_memory_ran_out(image, whole, monkeypatch):
 
 
 def test_faint_noise_stays_and_strong_noise_goes():
-    assert automatic_share(torch.tensor([0, 4, 6, 8, 40])).tolist() == [0, 0, 0.5, 1, 1]
+    assert share_of(torch.tensor([0, 4, 6, 8, 40])).tolist() == [0, 0, 0.5, 1, 1]
 
 
-def test_pictures_of_a_batch_are_denoised_each_by_its_own_noise():
+def changing(change):
+    """A denoiser that finds a strength of 10 and changes every pixel by ``change`` levels."""
     denoiser = small_denoiser()
-    strengths = torch.tensor([1.0, 6.0, 20.0])
-    denoiser.meter = torch.nn.Module()
-    denoiser.meter.forward = lambda lr: strengths.log()
-    lr = randn(3, 3, 16, 16).tanh() * 0.9
-    result = denoised_batch(lr, denoiser)
-    assert not result.requires_grad
-    with torch.no_grad():
-        full = denoiser(lr, strengths).clamp(-1, 1)
-    torch.testing.assert_close(result, torch.stack((lr[0], (lr[1] + full[1]) / 2, full[2])))
+    denoiser.meter.forward = lambda lr: torch.full((len(lr),), math.log(10))
+    denoiser.forward = lambda lr, strength: lr + change / 127.5
+    return denoiser
+
+
+@pytest.mark.parametrize(("change", "share"), [(3, 0), (6, 0.5), (9, 1)])
+def test_how_much_there_is_to_take_out_decides_by_itself(image, change, share):
+    lr = denoised(image, changing(change), None)
+    assert lr is image if share == 0 else abs(lr.share - share) < 1e-4
+    batch = randn(2, 3, 16, 16).tanh() * 0.8
+    moved = (denoised_batch(batch, changing(change)) - batch) * 127.5
+    torch.testing.assert_close(moved, torch.full_like(moved, share * change), atol=1e-3, rtol=0)
+
+
+def test_the_denoiser_is_not_run_where_the_meter_finds_next_to_nothing(image):
+    denoiser = changing(9)
+    denoiser.meter.forward = lambda lr: torch.full((len(lr),), math.log(3))
+    denoiser.forward = None
+    assert denoised(image, denoiser, None) is image
 
 
 def test_an_image_of_which_nothing_goes_is_left_as_it_is(image):
@@ -116,18 +130,41 @@ def test_an_image_of_which_nothing_goes_is_left_as_it_is(image):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 700), (65, 64), (127, 129), (700, 1500)])
-def test_strength_is_measured_all_over_images_of_any_size(size):
-    seen = []
-
-    class Meter(torch.nn.Module):
-        def forward(self, windows):
-            assert windows.shape[2] <= 64
-            assert windows.shape[3] <= 64
-            seen.extend(windows)
-            return torch.linspace(0, 2, len(windows))
-
-    denoiser = small_denoiser()
-    denoiser.meter = Meter()
-    rows, columns = (max(1, min(8, -(-side // 8) * 8 // 64)) for side in size)
-    assert noise_strength(LRImage(photo(*size), CPU), denoiser) >= 1
+def test_noise_is_judged_by_squares_all_over_images_of_any_size(size, monkeypatch):
+    seen, denoiser = [], changing(9)
+    denoiser.meter.forward = lambda windows: seen.extend(windows) or torch.linspace(0, 4, len(windows))
+    lr = denoised(LRImage(photo(*size), CPU), denoiser, 1.0)
+    rows, columns = (max(1, min(5, -(-side // 8) * 8 // 64)) for side in size)
     assert len(seen) == rows * columns
+    assert {tuple(window.shape) for window in seen} == {(3, *(min(64, -(-side // 8) * 8) for side in size))}
+    assert lr.strength == pytest.approx(math.e if len(seen) > 1 else 1)
+
+
+@pytest.fixture(scope="module")
+def sample_photo():
+    """A real photo, reduced by plain averaging, so that it has next to no noise."""
+    with PIL.Image.open(PHOTO) as image:
+        return np.asarray(image.convert("RGB").reduce(2))
+
+
+@pytest.fixture(scope="module")
+def embedded():
+    return SRPipeline.from_pretrained(device="cpu")
+
+
+def noisy(pixels, sigma):
+    noise = np.random.default_rng(5).normal(0, sigma, pixels.shape)
+    return np.clip(np.rint(pixels + noise), 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("sigma", [16, 24, 32])
+def test_the_embedded_denoiser_takes_noise_out_and_leaves_the_photo(embedded, sample_photo, sigma):
+    lr = embedded.lr_image(noisy(sample_photo, sigma), None)
+    assert sigma / 1.6 < lr.strength < sigma * 1.6
+    with torch.inference_mode():
+        left = (lr.read(0, 8 * lr.grid[0]) - LRImage(sample_photo, CPU).read(0, 8 * lr.grid[0])) * 127.5
+    assert left.square().mean().sqrt() < 0.6 * sigma
+
+
+def test_the_embedded_denoiser_leaves_a_clean_photo_as_it_is(embedded, sample_photo):
+    assert isinstance(embedded.lr_image(sample_photo, None), LRImage)
