@@ -26,6 +26,7 @@ from linearsr.imaging.codec import decode
 from linearsr.imaging.encoder import encode
 from linearsr.imaging.formats import output_format
 from linearsr.imaging.picture import Picture
+from linearsr.lr_image import DenoisedImage, LRImage, denoised
 from linearsr.memory import estimate_peak_memory
 from linearsr.models.autoencoder import LR_STRIDE, SCALE
 from linearsr.pipeline import SRPipeline
@@ -70,12 +71,12 @@ class UpscaleTiming:
 def time_upscale(
     pipeline: SRPipeline, *, side: int, steps: int, repeats: int, cuda_graphs: bool = False
 ) -> UpscaleTiming:
-    """Time ``pipeline`` on a ``side`` x ``side`` image of noise (its content does not change the speed).
+    """Time ``pipeline`` on a ``side`` x ``side`` image of noise, treated as a photo without: only noise costs more.
 
     With ``cuda_graphs`` one evaluation is also timed as a CUDA graph; the pipeline must be on a GPU.
     """
     picture = Picture(color=np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8))
-    request = pipeline.tagged(picture, UpscaleRequest(steps=steps))
+    request = pipeline.tagged(picture, UpscaleRequest(steps=steps, denoise=0))
     result, sampling_macs, macs = _count(pipeline, picture, request)
     sampled: list[float] = []
     finished: list[float] = []
@@ -97,6 +98,7 @@ def time_upscale(
     parts = (
         Part(name="read PNG", seconds=median_seconds(lambda: decode(file), repeats=repeats, device=cpu)),
         time_tagging(pipeline, picture, repeats=repeats),
+        *time_denoising(pipeline, picture, repeats=repeats),
         Part(
             name=f"sampling, {steps} NFE",
             seconds=sampling,
@@ -171,6 +173,34 @@ def time_tagging(pipeline: SRPipeline, picture: Picture, *, repeats: int) -> Par
         parameters=tagger.parameters,
         aside=pipeline.experts.transformer_config.guidance != "tags",
     )
+
+
+@torch.inference_mode()
+def time_denoising(pipeline: SRPipeline, picture: Picture, *, repeats: int) -> list[Part]:
+    """Time measuring how strong the noise is and, aside, taking it out."""
+    denoiser, image = pipeline.denoiser, LRImage(picture.color, pipeline.device)
+    if denoiser is None:
+        return []
+
+    def measure() -> LRImage | DenoisedImage:
+        return denoised(image, denoiser, 1.0)
+
+    def take_out() -> Tensor:
+        return measure().read(0, image.grid[0] * LR_STRIDE)
+
+    seconds = [median_seconds(work, repeats=repeats, device=pipeline.device) for work in (measure, take_out)]
+    macs = [count_macs(work) for work in (measure, take_out)]
+    meter = _parameters(denoiser.meter)
+    return [
+        Part(name="measuring noise", seconds=seconds[0], macs=macs[0], parameters=meter),
+        Part(
+            name="taking it out, where strong",
+            seconds=max(0.0, seconds[1] - seconds[0]),
+            macs=macs[1] - macs[0],
+            parameters=_parameters(denoiser) - meter,
+            aside=True,
+        ),
+    ]
 
 
 @torch.inference_mode()

@@ -1,10 +1,12 @@
+import numpy as np
 import pytest
 import torch
-from small_models import small_pipeline
+from small_models import small_denoiser, small_pipeline
 
 from linearsr.bench import upscale
 from linearsr.bench.macs import count_macs
-from linearsr.bench.upscale import Part, UpscaleTiming, render_upscale, time_evaluation, time_upscale
+from linearsr.bench.upscale import Part, UpscaleTiming, render_upscale, time_denoising, time_evaluation, time_upscale
+from linearsr.imaging.picture import Picture
 from linearsr.models.efficientnet import SIDE, EfficientNetLite0
 from linearsr.tags.tagger import Tag
 
@@ -55,6 +57,23 @@ def test_tagging_costs_what_the_tagger_does(timing):
     with torch.inference_mode():
         assert tagging.macs == count_macs(lambda: network(torch.zeros(1, 3, SIDE, SIDE)))
     assert tagging.aside, "the small model takes no tags by itself"
+
+
+def test_a_denoiser_is_timed_aside_and_its_meter_with_the_whole():
+    parts = {
+        part.name: part for part in time_denoising(small_pipeline(denoiser=small_denoiser()), noise(40), repeats=1)
+    }
+    meter, denoiser = parts["measuring noise"], parts["taking it out, where strong"]
+    assert (meter.aside, denoiser.aside) == (False, True)
+    assert meter.parameters + denoiser.parameters == sum(p.numel() for p in small_denoiser().parameters())
+    assert meter.macs < denoiser.macs
+    with torch.inference_mode():
+        whole = count_macs(lambda: small_denoiser()(torch.zeros(1, 3, 40, 40), torch.ones(1)))
+    assert denoiser.macs == pytest.approx(whole, rel=0.5)  # rows at the edges of strips are computed from padding
+
+
+def noise(side):
+    return Picture(color=np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8))
 
 
 def test_a_model_with_tags_is_tagged_once_and_sampled_with_them():
