@@ -20,7 +20,10 @@ from string import Template
 from linearsr.models.fidelity import DEFAULT
 
 METRICS = {"psnr_y": "PSNR", "ssim_y": "SSIM", "lpips_alex": "LPIPS", "dists": "DISTS", "niqe": "NIQE"}
-STAGES = ("base", "autoencoder", "flow", "experts/expert?", "polish", "sft", "fidelity", "detail", "distill")
+STAGES = (
+    *("base", "autoencoder", "flow", "experts/expert?", "polish", "sft"),
+    *("fidelity", "detail", "distill", "denoise", "meter"),
+)
 """Folders of a run, in order."""
 CARD = Template("""# $name
 
@@ -35,12 +38,14 @@ $parts
 Four transformers of width $width and depth $depth with ReLU linear attention, one per range of signal-to-noise ratio
 (boundaries $boundaries), predict a stride-32 latent in 4 steps; a decoder that also sees the LR image turns it into
 pixels. `faithful` is a decoder trained for the distance to the photo alone, the one inside the autoencoder for detail;
-`--fidelity` goes from this one to that (default: $fidelity).
+`--fidelity` goes from this one to that (default: $fidelity). `denoiser` takes noise out of photos first, where there is
+much of it (`--denoise`, `docs/decisions/0010-denoiser.md`).
 
 ## Training
 
 $photos crops of photos from $sources sources under free licences (`SOURCES.csv`), $held_out of them held out for
-validation. `recipes/train_tiny.py` on two CPU cores; every stage starts from the one before it.
+validation. `recipes/train_tiny.py` on two CPU cores; every stage starts from the one before it, but for `denoise` and
+`meter`, which stand by themselves.
 
 | stage | steps | hours | first loss | last loss |
 |---|---|---|---|---|
@@ -67,8 +72,10 @@ sampled latent adds nothing that these numbers can tell. `docs/log.md` says why.
 - Trained for a few hours on one or two CPU cores: a first set of weights, not the method's ceiling. It is not
   the paper's model, and its scores are not comparable with the paper's.
 - It sharpens edges and textures; it does not invent faces or letters, and small text stays as legible as the input.
-- Heavy noise and strong JPEG blocks are reduced and not removed; of the grain of a noisy scan some stays, less of it
-  with `--fidelity 1`.
+- Strong noise goes, and fine texture with it: skin and fur of a noisy photo come out smooth. A photo of nothing but
+  fine texture may be taken for noisy (one of the 100 RealSR crops is); `--denoise 0` leaves it as it is.
+- Faint noise and JPEG blocks are left to the decoder, which reduces and does not remove them; `--denoise 1` takes out
+  more.
 
 ## Licence
 

@@ -24,7 +24,7 @@ WINDOW = 64
 """Side of the squares that an image's noise is judged by, in LR pixels."""
 WINDOWS_ACROSS = 5
 """Most of them along a side of the image."""
-FAINT, STRONG = 4.0, 8.0
+FAINT, STRONG = 5.0, 7.0
 """8-bit levels: an image that denoising changes by the first is left as it is; by the second, all of its noise goes."""
 _LARGEST = 32767
 
