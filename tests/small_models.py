@@ -48,6 +48,14 @@ def small_denoiser(seed: int = 0) -> Denoiser:
     return denoiser
 
 
+def changing_denoiser(change: float) -> Denoiser:
+    """A denoiser that finds a strength of 10 levels and changes every pixel by ``change`` of them."""
+    denoiser = small_denoiser()
+    denoiser.meter.forward = lambda lr: torch.full((len(lr),), math.log(10))
+    denoiser.forward = lambda lr, strength: lr + change / 127.5
+    return denoiser
+
+
 def small_pipeline(
     seed: int = 0, *, guidance: GuidanceKind = "none", guidance_width: int = 8, denoiser: Denoiser | None = None
 ) -> SRPipeline:

@@ -16,16 +16,15 @@ from torch import Tensor
 from linearsr.imaging.picture import Samples
 from linearsr.memory import AUTO_TILE
 from linearsr.models.autoencoder import LR_STRIDE
-from linearsr.models.denoiser import LEVELS_PER_UNIT, STRIDE, Denoiser
+from linearsr.models.denoiser import STRIDE, Denoiser
 from linearsr.models.denoising import denoised_rows
+from linearsr.models.judging import automatic_share, noise_strength
 from linearsr.models.large import roomy_empty
 
 WINDOW = 64
 """Side of the squares that an image's noise is judged by, in LR pixels."""
 WINDOWS_ACROSS = 5
 """Most of them along a side of the image."""
-FAINT, STRONG = 5.0, 7.0
-"""8-bit levels: an image that denoising changes by the first is left as it is; by the second, all of its noise goes."""
 _LARGEST = 32767
 
 
@@ -116,47 +115,8 @@ def denoised(image: LRImage, denoiser: Denoiser | None, share: float | None) -> 
         return image
     windows = _windows(image).to(denoiser.strength_in.weight.dtype)
     strength = noise_strength(windows, denoiser)
-    share = _automatic_share(windows, denoiser, strength) if share is None else share
+    share = automatic_share(windows, denoiser, strength) if share is None else share
     return DenoisedImage(image, denoiser, strength, share) if share else image
-
-
-@torch.inference_mode()
-def noise_strength(windows: Tensor, denoiser: Denoiser) -> float:
-    """Strength of an image's noise in 8-bit levels, by (N, 3, h, w) squares of it: the lower quartile of theirs.
-
-    Where there is texture, a square may be taken for noisier than it is; noise is everywhere.
-    """
-    return float(denoiser.meter(windows).float().quantile(0.25).exp())
-
-
-@torch.inference_mode()
-def _automatic_share(windows: Tensor, denoiser: Denoiser, strength: float) -> float:
-    if strength <= FAINT:  # so that most photos do without a denoiser at all
-        return 0.0
-    changes = changes_of(windows, denoiser(windows, windows.new_full((len(windows),), strength)))
-    return float(share_of(changes.square().mean().sqrt()))
-
-
-@torch.no_grad()
-def denoised_batch(lr: Tensor, denoiser: Denoiser) -> Tensor:
-    """(B, 3, h, w) in [-1, 1] -> the same less noise, each by its own, as whole images are in use."""
-    strength = denoiser.meter(lr).exp()
-    output = denoiser(lr, strength).clamp(-1, 1)
-    return lr.lerp(output, (share_of(changes_of(lr, output)) * (strength > FAINT))[:, None, None, None])
-
-
-def changes_of(lr: Tensor, output: Tensor) -> Tensor:
-    """Root mean square of what denoising changes, in 8-bit levels: two (B, 3, h, w) -> (B,)."""
-    return (lr - output).float().square().mean((1, 2, 3)).sqrt() * LEVELS_PER_UNIT
-
-
-def share_of(change: Tensor) -> Tensor:
-    """How much of the noise goes where all of it would be a change of so many levels.
-
-    Nothing of what is faint: as likely as noise, it is the photo's own texture. All of what is strong, and no step
-    between them.
-    """
-    return ((change - FAINT) / (STRONG - FAINT)).clamp(0, 1)
 
 
 def _windows(image: LRImage) -> Tensor:

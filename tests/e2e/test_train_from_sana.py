@@ -35,7 +35,7 @@ def small_crops(monkeypatch):
     full = presets.from_sana
 
     def small(transformer):
-        plan = ValidationPlan(crops=2, lr_side=16, flow_every=2, expert_every=2, polish_every=2)
+        plan = ValidationPlan(crops=2, lr_side=16, flow_every=2, expert_every=2, polish_every=2, denoise_every=2)
         return replace(full(transformer).with_stages(lambda stage: replace(stage, lr_side=16)), validation=plan)
 
     monkeypatch.setattr(presets, "from_sana", small)

@@ -10,11 +10,11 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
-from small_models import photo, randn, small_denoiser
+from small_models import changing_denoiser, photo, small_denoiser
 
 import linearsr.lr_image
 import linearsr.scratch
-from linearsr.lr_image import DenoisedImage, LRImage, denoised, denoised_batch, share_of
+from linearsr.lr_image import DenoisedImage, LRImage, denoised
 from linearsr.pipeline import SRPipeline
 
 CPU = torch.device("cpu")
@@ -95,29 +95,14 @@ def test_denoising_goes_on_where_memory_ran_out(image, whole, monkeypatch):
     assert 0 < calls[1] < 504
 
 
-def test_faint_noise_stays_and_strong_noise_goes():
-    assert share_of(torch.tensor([0, 4, 6, 8, 40])).tolist() == [0, 0, 0.5, 1, 1]
-
-
-def changing(change):
-    """A denoiser that finds a strength of 10 and changes every pixel by ``change`` levels."""
-    denoiser = small_denoiser()
-    denoiser.meter.forward = lambda lr: torch.full((len(lr),), math.log(10))
-    denoiser.forward = lambda lr, strength: lr + change / 127.5
-    return denoiser
-
-
 @pytest.mark.parametrize(("change", "share"), [(3, 0), (6, 0.5), (9, 1)])
 def test_how_much_there_is_to_take_out_decides_by_itself(image, change, share):
-    lr = denoised(image, changing(change), None)
+    lr = denoised(image, changing_denoiser(change), None)
     assert lr is image if share == 0 else abs(lr.share - share) < 1e-4
-    batch = randn(2, 3, 16, 16).tanh() * 0.8
-    moved = (denoised_batch(batch, changing(change)) - batch) * 127.5
-    torch.testing.assert_close(moved, torch.full_like(moved, share * change), atol=1e-3, rtol=0)
 
 
 def test_the_denoiser_is_not_run_where_the_meter_finds_next_to_nothing(image):
-    denoiser = changing(9)
+    denoiser = changing_denoiser(9)
     denoiser.meter.forward = lambda lr: torch.full((len(lr),), math.log(3))
     denoiser.forward = None
     assert denoised(image, denoiser, None) is image
@@ -131,7 +116,7 @@ def test_an_image_of_which_nothing_goes_is_left_as_it_is(image):
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 700), (65, 64), (127, 129), (700, 1500)])
 def test_noise_is_judged_by_squares_all_over_images_of_any_size(size, monkeypatch):
-    seen, denoiser = [], changing(9)
+    seen, denoiser = [], changing_denoiser(9)
     denoiser.meter.forward = lambda windows: seen.extend(windows) or torch.linspace(0, 4, len(windows))
     lr = denoised(LRImage(photo(*size), CPU), denoiser, 1.0)
     rows, columns = (max(1, min(5, -(-side // 8) * 8 // 64)) for side in size)

@@ -186,7 +186,8 @@ def test_denoising_is_a_share_and_is_refused_without_a_denoiser(pipe, tmp_path):
     assert np.array_equal(np.asarray(clean(picture().color, denoise=0.5).images[0]), results[0.5])
     clean.save_pretrained(tmp_path)
     loaded = SRPipeline.from_pretrained(tmp_path, device="cpu", precision="fp32")
-    assert np.array_equal(loaded.upscale(picture(), UpscaleRequest(denoise=1)).color, results[1])
+    again = loaded.upscale(picture(), UpscaleRequest(denoise=1)).color  # by convolutions of another memory layout
+    assert np.abs(again.astype(int) - results[1]).max() <= 1
     with pytest.raises(InputError, match=r"the model small has no denoiser for a share of 0\.5"):
         pipe.upscale(picture(), UpscaleRequest(denoise=0.5))
     assert np.array_equal(pipe.upscale(picture(), UpscaleRequest(denoise=0)).color, results[0])

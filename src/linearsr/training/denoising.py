@@ -16,8 +16,8 @@ from torch import Tensor
 
 from linearsr.data.noisy import NoisyPairs
 from linearsr.data.sampling import PairSource, spoiled_as_nan
-from linearsr.lr_image import denoised_batch
 from linearsr.models.denoiser import LEVELS_PER_UNIT, Denoiser, NoiseMeter
+from linearsr.models.judging import denoised_batch
 from linearsr.training.config import WHOLE, Part, StageConfig
 from linearsr.training.draws import Draws
 from linearsr.training.learner import Learner

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from linearsr.data.loader import PairPool
 from linearsr.diffusion.sampler import noise, plan_timesteps, sample
 from linearsr.errors import DataError
-from linearsr.lr_image import denoised_batch
 from linearsr.models.autoencoder import LR_STRIDE, Autoencoder
 from linearsr.models.denoiser import Denoiser
+from linearsr.models.judging import denoised_batch
 from linearsr.models.perceptual import LPIPS
 from linearsr.models.transformer import LinearTransformer
 from linearsr.training.esgf import Knee, find_knee

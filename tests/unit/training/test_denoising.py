@@ -9,7 +9,7 @@ from small_stages import small_config, small_stage, synthetic_pool
 
 from linearsr.data.noisy import NoisyPairs
 from linearsr.data.presets import denoising_mix
-from linearsr.lr_image import denoised_batch
+from linearsr.models.judging import denoised_batch
 from linearsr.training.denoising import LEAST, DenoisedPairs, DenoiseStage, DenoisingSet, strength_of
 
 

@@ -1,0 +1,53 @@
+"""How much of a picture's noise goes: nothing of what is faint, all of what is strong, and no step between them.
+
+What denoising would change decides, not the strength that the meter finds: of fine texture taken for noise the denoiser
+takes out little. And what is faint is as likely the photo's own texture as noise (docs/decisions/0010-denoiser.md).
+
+Legend: B pictures, or squares of one, (B, 3, h, w) in [-1, 1]; levels are those of 8 bits.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from linearsr.models.denoiser import LEVELS_PER_UNIT, Denoiser
+
+FAINT, STRONG = 5.0, 7.0
+"""Levels: a picture that denoising changes by the first is left as it is; by the second, all of its noise goes."""
+
+
+@torch.inference_mode()
+def noise_strength(windows: Tensor, denoiser: Denoiser) -> float:
+    """Strength of a picture's noise in levels, by squares of it: the lower quartile of theirs.
+
+    Where there is texture, a square may be taken for noisier than it is; noise is everywhere.
+    """
+    return float(denoiser.meter(windows).float().quantile(0.25).exp())
+
+
+@torch.inference_mode()
+def automatic_share(windows: Tensor, denoiser: Denoiser, strength: float) -> float:
+    """How much of a picture's noise goes, from 0 to 1, by squares of it and the strength of the noise."""
+    if strength <= FAINT:  # so that most photos do without a denoiser at all
+        return 0.0
+    changes = changes_of(windows, denoiser(windows, windows.new_full((len(windows),), strength)))
+    return float(share_of(changes.square().mean().sqrt()))
+
+
+@torch.no_grad()
+def denoised_batch(lr: Tensor, denoiser: Denoiser) -> Tensor:
+    """Return B pictures less noise, each by its own, as whole images are in use."""
+    strength = denoiser.meter(lr).exp()
+    output = denoiser(lr, strength).clamp(-1, 1)
+    return lr.lerp(output, (share_of(changes_of(lr, output)) * (strength > FAINT))[:, None, None, None])
+
+
+def changes_of(lr: Tensor, output: Tensor) -> Tensor:
+    """Root mean square of what denoising changes, in levels: (B,)."""
+    return (lr - output).float().square().mean((1, 2, 3)).sqrt() * LEVELS_PER_UNIT
+
+
+def share_of(change: Tensor) -> Tensor:
+    """How much of the noise goes where all of it would be a change of so many levels."""
+    return ((change - FAINT) / (STRONG - FAINT)).clamp(0, 1)

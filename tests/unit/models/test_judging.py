@@ -1,0 +1,41 @@
+"""How much of a picture's noise goes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from small_models import changing_denoiser, randn, small_denoiser
+
+from linearsr.models.judging import automatic_share, denoised_batch, noise_strength, share_of
+
+
+def pictures(count):
+    return randn(count, 3, 16, 16).tanh() * 0.8
+
+
+def test_faint_noise_stays_and_strong_noise_goes():
+    assert share_of(torch.tensor([0, 5, 6, 7, 40])).tolist() == [0, 0, 0.5, 1, 1]
+
+
+def test_the_strength_is_the_lower_quartile():
+    denoiser = small_denoiser()
+    denoiser.meter.forward = lambda windows: torch.tensor([9.0, 1.0, 5.0, 2.0, 30.0]).log()
+    assert noise_strength(pictures(5), denoiser) == pytest.approx(2)
+
+
+@pytest.mark.parametrize(("change", "share"), [(3, 0), (6, 0.5), (9, 1)])
+def test_what_denoising_would_change_decides_the_share(change, share):
+    batch, denoiser = pictures(2), changing_denoiser(change)
+    assert automatic_share(batch, denoiser, 10.0) == pytest.approx(share, abs=1e-4)
+    assert automatic_share(batch, denoiser, 4.0) == 0
+    moved = (denoised_batch(batch, denoiser) - batch) * 127.5
+    torch.testing.assert_close(moved, torch.full_like(moved, share * change), atol=1e-3, rtol=0)
+
+
+def test_pictures_of_a_batch_are_denoised_each_by_its_own_noise():
+    denoiser = small_denoiser()
+    denoiser.meter.forward = lambda lr: torch.tensor([4.0, 10.0, 20.0]).log()
+    denoiser.forward = lambda lr, strength: lr + (strength * 0.6)[:, None, None, None] / 127.5
+    batch = pictures(3)
+    moved = (denoised_batch(batch, denoiser) - batch).mean((1, 2, 3)) * 127.5
+    torch.testing.assert_close(moved, torch.tensor([0.0, 3.0, 12.0]), atol=1e-3, rtol=0)
