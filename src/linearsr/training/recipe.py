@@ -194,8 +194,9 @@ def train_denoise(work: Workspace, denoiser: Denoiser | None = None) -> Denoiser
     stage: Stage = DenoiseStage(recipe.denoise, denoiser, NoisyPairs(photos, denoising_mix()))
     measure = partial(work.denoising_set(denoising_mix()).measure, denoiser)
     finished.load_state_dict(_train(work, stage, "denoise", Validation(every=every, measure=measure)))
-    stage = MeterStage(recipe.meter, denoiser.meter, NoisyPairs(photos, metering_mix()))
-    measure = partial(work.denoising_set(metering_mix()).measure_meter, denoiser.meter)
+    meter = copy.deepcopy(finished.meter).to(work.device)
+    stage = MeterStage(recipe.meter, meter, NoisyPairs(photos, metering_mix()))
+    measure = partial(work.denoising_set(metering_mix()).measure_meter, meter)
     finished.meter.load_state_dict(_train(work, stage, "meter", Validation(every=every, measure=measure)))
     save_denoiser(finished, work.run / "denoise")
     return finished
