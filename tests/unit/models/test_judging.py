@@ -32,6 +32,17 @@ def test_what_denoising_would_change_decides_the_share(change, share):
     torch.testing.assert_close(moved, torch.full_like(moved, share * change), atol=1e-3, rtol=0)
 
 
+@pytest.mark.parametrize(("count", "tried"), [(1, 1), (9, 9), (10, 5), (16, 8), (25, 9)])
+def test_the_denoiser_is_tried_on_few_squares_all_over_the_picture(count, tried):
+    denoiser, seen = changing_denoiser(9), []
+    unchanged = denoiser.forward
+    denoiser.forward = lambda lr, strength: seen.append(lr) or unchanged(lr, strength)
+    windows = pictures(count)
+    assert automatic_share(windows, denoiser, 10.0) == 1
+    assert torch.equal(seen[0], windows[:: -(-count // 9)])
+    assert len(seen[0]) == tried
+
+
 def test_pictures_of_a_batch_are_denoised_each_by_its_own_noise():
     denoiser = small_denoiser()
     denoiser.meter.forward = lambda lr: torch.tensor([4.0, 10.0, 20.0]).log()
