@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from small_models import photo, seeded, small_autoencoder, small_denoiser, small_experts, small_transformer
 
 from linearsr.data.loader import PairPool
+from linearsr.data.noise_mixes import denoising_mix, metering_mix
 from linearsr.data.noisy import NoisyPairs
-from linearsr.data.presets import denoising_mix, metering_mix
 from linearsr.data.sampling import PairSource
 from linearsr.diffusion.flow import TimestepDensity
 from linearsr.models.autoencoder import Autoencoder

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import torch
 from torch import Tensor
 
 from linearsr.data.loader import degrade_mixed
-from linearsr.data.presets import Degradation, training_mix
+from linearsr.data.presets import DegradationMix, training_mix
 from linearsr.data.sampling import SCALE, PairSource, Sample, choose, own_slots
 from linearsr.data.store import PhotoStore
 from linearsr.errors import ConfigError, DataError
@@ -36,7 +35,7 @@ class LivePairs:
         store: PhotoStore,
         *,
         device: str = "cpu",
-        mix: Sequence[tuple[Degradation, float]] | None = None,
+        mix: DegradationMix | None = None,
         repeats: int = 1,
         texture_power: float = 0.0,
     ) -> None:

@@ -17,7 +17,7 @@ from torch import Tensor
 from linearsr.data.degradations import degrade
 from linearsr.data.draws import Draws, derive_seed
 from linearsr.data.photo import Photo
-from linearsr.data.presets import Degradation, training_mix
+from linearsr.data.presets import DegradationMix, training_mix
 from linearsr.data.sampling import LATENT_STRIDE, SCALE, Sample, choose, own_slots
 from linearsr.errors import DataError
 
@@ -81,7 +81,7 @@ def build_pool(photos: Sequence[Photo], *, variants: int, seed: int) -> PairPool
     return PairPool(tuple(keys), tuple(hr_images), tuple(lr_images))
 
 
-def degrade_mixed(images: Tensor, mix: Sequence[tuple[Degradation, float]], seeds: Sequence[int]) -> Tensor:
+def degrade_mixed(images: Tensor, mix: DegradationMix, seeds: Sequence[int]) -> Tensor:
     """Degrade (B, 3, H, W) images, each with a preset that its seed draws by the shares of ``mix``."""
     chosen = Draws([derive_seed(seed, "preset") for seed in seeds]).pick([share for _, share in mix])
     order, parts = [], []

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from linearsr.data.draws import derive_seed
 from linearsr.data.loader import degrade_mixed
-from linearsr.data.presets import DegradationMix, without_noise
+from linearsr.data.noise_mixes import without_noise
+from linearsr.data.presets import DegradationMix
 from linearsr.data.sampling import SCALE, PairSource, Sample, own_slots, spoiled_as_nan
 
 

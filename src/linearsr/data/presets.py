@@ -82,16 +82,17 @@ class Degradation:
             raise ConfigError(f"scale must be at least 1, not {self.scale}", remedy="4 is the models' scale")
 
 
-_KEPT = (0.0, 0.0, 1.0)
+KEPT = (0.0, 0.0, 1.0)
 """Resize probabilities of a stage that leaves the size as it is."""
-_BLUR = DegradationStage(
+BLUR = DegradationStage(
     blur_probability=0.7,
     sinc_probability=0.0,
     kernel_sigma=(0.2, 2.4),
-    resize_probabilities=_KEPT,
+    resize_probabilities=KEPT,
     noise_probability=0.0,
     jpeg_probability=0.0,
 )
+"""A stage that blurs, at times, and nothing else."""
 
 
 def real_esrgan() -> Degradation:
@@ -138,7 +139,7 @@ def light() -> Degradation:
         first=DegradationStage(
             blur_probability=0.6,
             kernel_sigma=(0.2, 2.0),
-            resize_probabilities=_KEPT,
+            resize_probabilities=KEPT,
             noise_probability=0.5,
             gaussian_sigma=(0.5, 6.0),
             poisson_scale=(0.05, 0.6),
@@ -156,7 +157,7 @@ def camera() -> Degradation:
         first=DegradationStage(
             sinc_probability=0.0,
             kernel_sigma=(0.6, 3.6),
-            resize_probabilities=_KEPT,
+            resize_probabilities=KEPT,
             noise_probability=0.6,
             gaussian_sigma=(0.3, 3.0),
             poisson_scale=(0.02, 0.3),
@@ -170,7 +171,7 @@ def web() -> Degradation:
     return Degradation(
         name="web",
         first=replace(
-            _BLUR,
+            BLUR,
             noise_probability=0.5,
             gaussian_sigma=(0.5, 8.0),
             poisson_scale=(0.05, 0.8),
@@ -178,7 +179,7 @@ def web() -> Degradation:
         ),
         second=DegradationStage(
             blur_probability=0.0,
-            resize_probabilities=_KEPT,
+            resize_probabilities=KEPT,
             noise_probability=0.4,
             gaussian_sigma=(0.5, 8.0),
             poisson_scale=(0.05, 0.8),
@@ -192,10 +193,10 @@ def grainy() -> Degradation:
     """Noise and grain as strong as they meet the model: high ISO, scans of film and print, compressed or not."""
     return Degradation(
         name="grainy",
-        first=_BLUR,
+        first=BLUR,
         second=DegradationStage(
             blur_probability=0.0,
-            resize_probabilities=_KEPT,
+            resize_probabilities=KEPT,
             noise_probability=0.7,
             gaussian_sigma=(4.0, 30.0),
             poisson_scale=(0.3, 2.5),
@@ -214,7 +215,7 @@ def all_presets() -> tuple[Degradation, ...]:
     return camera(), light(), web(), grainy(), real_esrgan(), real_esrgan_heavy()
 
 
-def training_mix() -> tuple[tuple[Degradation, float], ...]:
+def training_mix() -> DegradationMix:
     """Presets and their share of the pairs: camera-like, web-like with more or less of JPEG, grainy, and heavier.
 
     A third of the pairs is grainy or heavily degraded: pictures people bring are.
@@ -227,89 +228,3 @@ def training_mix() -> tuple[tuple[Degradation, float], ...]:
         (real_esrgan(), 0.11),
         (real_esrgan_heavy(), 0.14),
     )
-
-
-def without_noise(preset: Degradation) -> Degradation:
-    """The same process without noise, grain and compression: the same seed blurs and resizes in the same way."""
-
-    def cleaned(stage: DegradationStage) -> DegradationStage:
-        return replace(stage, noise_probability=0.0, grain_probability=0.0, jpeg_probability=0.0)
-
-    second = None if preset.second is None else cleaned(preset.second)
-    return replace(preset, first=cleaned(preset.first), second=second)
-
-
-def denoising_mix() -> tuple[tuple[Degradation, float], ...]:
-    """What the denoiser learns from, at the size of the LR image: noise as it is, noise that was resized, and blocks.
-
-    Resized noise is wide, compressed once more, and what most old or shared pictures have.
-    """
-    blurred = replace(_BLUR, blur_probability=0.6, kernel_sigma=(0.2, 1.6))
-    sensor = Degradation(
-        name="sensor",
-        first=replace(
-            blurred,
-            noise_probability=0.7,
-            gaussian_sigma=(2.0, 40.0),
-            poisson_scale=(0.1, 2.5),
-            grain_probability=0.5,
-            grain_sigma=(2.0, 30.0),
-            grain_size=(0.5, 3.0),
-            jpeg_probability=0.6,
-            jpeg_quality=(40.0, 97.0),
-        ),
-        scale=1,
-    )
-    resized = Degradation(
-        name="resized",
-        first=replace(
-            sensor.first,
-            resize_probabilities=(0.3, 0.5, 0.2),
-            resize_range=(0.4, 1.6),
-            noise_probability=0.9,
-            grain_probability=0.2,
-            jpeg_quality=(30.0, 95.0),
-        ),
-        second=DegradationStage(
-            blur_probability=0.0,
-            resize_probabilities=_KEPT,
-            noise_probability=0.4,
-            gaussian_sigma=(1.0, 25.0),
-            poisson_scale=(0.05, 1.5),
-            jpeg_probability=0.8,
-            jpeg_quality=(25.0, 97.0),
-        ),
-        final_sinc_probability=0.4,
-        scale=1,
-    )
-    blocks = Degradation(
-        name="blocks",
-        first=replace(
-            blurred,
-            noise_probability=0.3,
-            gaussian_sigma=(0.5, 6.0),
-            poisson_scale=(0.05, 0.6),
-            jpeg_probability=0.9,
-            jpeg_quality=(15.0, 90.0),
-        ),
-        scale=1,
-    )
-    return (sensor, 0.4), (resized, 0.35), (blocks, 0.25)
-
-
-def metering_mix() -> tuple[tuple[Degradation, float], ...]:
-    """What the meter of noise learns from: the same, and pictures with next to none, so as to know texture from it."""
-    clean = Degradation(
-        name="clean",
-        first=replace(
-            _BLUR,
-            kernel_sigma=(0.2, 2.0),
-            noise_probability=0.4,
-            gaussian_sigma=(0.3, 1.5),
-            poisson_scale=(0.02, 0.1),
-            jpeg_probability=0.2,
-            jpeg_quality=(92.0, 99.0),
-        ),
-        scale=1,
-    )
-    return (*((preset, 0.6 * share) for preset, share in denoising_mix()), (clean, 0.4))

@@ -24,8 +24,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from linearsr.data.noise_mixes import denoising_mix, metering_mix
 from linearsr.data.noisy import NoisyPairs
-from linearsr.data.presets import denoising_mix, metering_mix
 from linearsr.data.sampling import PairSource
 from linearsr.diffusion.flow import TimestepDensity
 from linearsr.diffusion.sampler import plan_timesteps

@@ -7,8 +7,8 @@ import torch
 from small_models import randn, small_denoiser
 from small_stages import small_config, small_stage, synthetic_pool
 
+from linearsr.data.noise_mixes import denoising_mix
 from linearsr.data.noisy import NoisyPairs
-from linearsr.data.presets import denoising_mix
 from linearsr.models.judging import denoised_batch
 from linearsr.training.denoising import LEAST, DenoisedPairs, DenoiseStage, DenoisingSet, strength_of
 

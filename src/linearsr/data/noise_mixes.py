@@ -1,0 +1,93 @@
+"""What the denoiser and its meter learn from: noise, grain and JPEG at the size of the LR image, and none of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from linearsr.data.presets import BLUR, KEPT, Degradation, DegradationMix, DegradationStage
+
+
+def without_noise(preset: Degradation) -> Degradation:
+    """The same process without noise, grain and compression: the same seed blurs and resizes in the same way."""
+
+    def cleaned(stage: DegradationStage) -> DegradationStage:
+        return replace(stage, noise_probability=0.0, grain_probability=0.0, jpeg_probability=0.0)
+
+    second = None if preset.second is None else cleaned(preset.second)
+    return replace(preset, first=cleaned(preset.first), second=second)
+
+
+def denoising_mix() -> DegradationMix:
+    """What the denoiser learns from, at the size of the LR image: noise as it is, noise that was resized, and blocks.
+
+    Resized noise is wide, compressed once more, and what most old or shared pictures have.
+    """
+    blurred = replace(BLUR, blur_probability=0.6, kernel_sigma=(0.2, 1.6))
+    sensor = Degradation(
+        name="sensor",
+        first=replace(
+            blurred,
+            noise_probability=0.7,
+            gaussian_sigma=(2.0, 40.0),
+            poisson_scale=(0.1, 2.5),
+            grain_probability=0.5,
+            grain_sigma=(2.0, 30.0),
+            grain_size=(0.5, 3.0),
+            jpeg_probability=0.6,
+            jpeg_quality=(40.0, 97.0),
+        ),
+        scale=1,
+    )
+    resized = Degradation(
+        name="resized",
+        first=replace(
+            sensor.first,
+            resize_probabilities=(0.3, 0.5, 0.2),
+            resize_range=(0.4, 1.6),
+            noise_probability=0.9,
+            grain_probability=0.2,
+            jpeg_quality=(30.0, 95.0),
+        ),
+        second=DegradationStage(
+            blur_probability=0.0,
+            resize_probabilities=KEPT,
+            noise_probability=0.4,
+            gaussian_sigma=(1.0, 25.0),
+            poisson_scale=(0.05, 1.5),
+            jpeg_probability=0.8,
+            jpeg_quality=(25.0, 97.0),
+        ),
+        final_sinc_probability=0.4,
+        scale=1,
+    )
+    blocks = Degradation(
+        name="blocks",
+        first=replace(
+            blurred,
+            noise_probability=0.3,
+            gaussian_sigma=(0.5, 6.0),
+            poisson_scale=(0.05, 0.6),
+            jpeg_probability=0.9,
+            jpeg_quality=(15.0, 90.0),
+        ),
+        scale=1,
+    )
+    return (sensor, 0.4), (resized, 0.35), (blocks, 0.25)
+
+
+def metering_mix() -> DegradationMix:
+    """What the meter of noise learns from: the same, and pictures with next to none, so as to know texture from it."""
+    clean = Degradation(
+        name="clean",
+        first=replace(
+            BLUR,
+            kernel_sigma=(0.2, 2.0),
+            noise_probability=0.4,
+            gaussian_sigma=(0.3, 1.5),
+            poisson_scale=(0.02, 0.1),
+            jpeg_probability=0.2,
+            jpeg_quality=(92.0, 99.0),
+        ),
+        scale=1,
+    )
+    return (*((preset, 0.6 * share) for preset, share in denoising_mix()), (clean, 0.4))
