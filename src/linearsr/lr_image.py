@@ -106,24 +106,30 @@ class DenoisedImage:
         return stop
 
 
-def denoised(image: LRImage, denoiser: Denoiser | None, share: float | None) -> LRImage | DenoisedImage:
-    """Return the image less a ``share`` of its noise, from 0 to 1; None decides by how much there is to take out.
+def denoised(image: LRImage, denoiser: Denoiser | None, share: float) -> LRImage | DenoisedImage:
+    """Return the image less a ``share`` of its noise, from 0 to 1.
 
     An image of which nothing is to be taken out is returned as it is, as is every one where there is no ``denoiser``.
     """
     if denoiser is None or share == 0:
         return image
-    windows = _windows(image).to(denoiser.strength_in.weight.dtype)
-    strength = noise_strength(windows, denoiser)
-    share = automatic_share(windows, denoiser, strength) if share is None else share
-    return DenoisedImage(image, denoiser, strength, share) if share else image
+    return DenoisedImage(image, denoiser, noise_strength(_windows(image, denoiser), denoiser), share)
 
 
-def _windows(image: LRImage) -> Tensor:
-    """Squares from all over the image, (N, 3, h, w); smaller than ``WINDOW`` only where the image is."""
+def fitting_share(image: LRImage, denoiser: Denoiser | None) -> float:
+    """Return how much of the image's noise is best taken out, from 0 to 1, by how much there is."""
+    if denoiser is None:
+        return 0.0
+    windows = _windows(image, denoiser)
+    return automatic_share(windows, denoiser, noise_strength(windows, denoiser))
+
+
+def _windows(image: LRImage, denoiser: Denoiser) -> Tensor:
+    """Squares from all over the image, (N, 3, h, w), for the denoiser; smaller than ``WINDOW`` where the image is."""
     tops, lefts = (_starts(cells * LR_STRIDE) for cells in image.grid)
     rows = [image.read(top, min(top + WINDOW, image.grid[0] * LR_STRIDE)) for top in tops]
-    return torch.cat([strip[..., left : left + WINDOW] for strip in rows for left in lefts])
+    squares = [strip[..., left : left + WINDOW] for strip in rows for left in lefts]
+    return torch.cat(squares).to(denoiser.strength_in.weight.dtype)
 
 
 def _starts(length: int) -> list[int]:

@@ -28,7 +28,7 @@ from linearsr.imaging.convert import to_picture, to_pil
 from linearsr.imaging.limits import CLI_LIMITS, Limits
 from linearsr.imaging.picture import Picture, Samples, to_unit
 from linearsr.imaging.strips import Strips
-from linearsr.lr_image import DenoisedImage, LRImage, denoised
+from linearsr.lr_image import DenoisedImage, LRImage, denoised, fitting_share
 from linearsr.memory import AUTO_TILE
 from linearsr.models.autoencoder import SCALE, Autoencoder, Decoder
 from linearsr.models.denoiser import Denoiser
@@ -54,10 +54,11 @@ OutputType = Literal["pil", "np", "pt"]
 
 @dataclass(frozen=True)
 class SROutput:
-    """Results of a pipeline call, one per input image, and the tags that each was made with."""
+    """Results of a pipeline call, one per input image, each with its tags and the share of its noise that went."""
 
     images: list[Image] | list[np.ndarray] | list[Tensor]
     tags: list[tuple[str, ...]]
+    denoised: list[float]
 
 
 class SRPipeline:
@@ -167,13 +168,17 @@ class SRPipeline:
     def lr_image(self, samples: Samples | NDArray[np.float32], denoise: float | None) -> LRImage | DenoisedImage:
         """Return what the networks read of a photo, (H, W, 1) or (H, W, 3), less a share of its noise.
 
+        None leaves out as much of it as fits.
+
         Raises:
             InputError: if a share is asked for and the model has no denoiser.
         """
         if denoise and self.denoiser is None:
             remedy = "leave denoise out, or train one with linearsr train denoise"
             raise InputError(f"the model {self.name} has no denoiser for a share of {denoise}", remedy=remedy)
-        return denoised(LRImage(samples, self.device), self.denoiser, denoise)
+        image = LRImage(samples, self.device)
+        share = fitting_share(image, self.denoiser) if denoise is None else denoise
+        return denoised(image, self.denoiser, share)
 
     @property
     def words(self) -> WordEncoder:
@@ -232,22 +237,26 @@ class SRPipeline:
             tile=self._tile,
         )
         pictures = [to_picture(item) for item in (image if isinstance(image, Sequence) else [image])]
-        requests = [self.tagged(picture, request) for picture in pictures]
+        requests = [self.settled(picture, request) for picture in pictures]
         results = [
             self.upscale(picture, own, generator=generator, on_step_end=callback_on_step_end)
             for picture, own in zip(pictures, requests, strict=True)
         ]
         used = [own.chosen_tags for own in requests]
+        shares = [own.denoise or 0.0 for own in requests]
         if output_type == "pil":
-            return SROutput([to_pil(result) for result in results], used)
+            return SROutput([to_pil(result) for result in results], used, shares)
         arrays = [to_unit(result.color) for result in results]
         tensors = [torch.from_numpy(a).permute(2, 0, 1) for a in arrays]
-        return SROutput(arrays if output_type == "np" else tensors, used)
+        return SROutput(arrays if output_type == "np" else tensors, used, shares)
 
-    def tagged(self, picture: Picture, request: UpscaleRequest) -> UpscaleRequest:
-        """Return the request with the tags that the picture will be made with in the place of "auto"."""
+    def settled(self, picture: Picture, request: UpscaleRequest) -> UpscaleRequest:
+        """Return the request with what is left to the picture decided: its tags, and how much of its noise goes."""
         tags = choose_tags(picture, request, self.experts.transformer_config, self.tagger)
-        return replace(request, tags=tags)
+        share = request.denoise
+        if share is None:
+            share = fitting_share(LRImage(picture.color, self.device), self.denoiser)
+        return replace(request, tags=tags, denoise=share)
 
     def upscale(
         self,

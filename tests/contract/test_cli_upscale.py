@@ -281,6 +281,19 @@ def tag_model(tmp_path_factory):
     return folder
 
 
+@pytest.mark.parametrize(("options", "share"), [((), 1.0), (("--denoise", "0.25"), 0.25), (("--denoise", "0"), 0.0)])
+def test_noise_that_was_taken_out_is_said_with_the_result(photos, capsys, options, share):
+    pixels = np.random.default_rng(5).normal(128, 30, (64, 64, 3)).clip(0, 255).astype(np.uint8)
+    PIL.Image.fromarray(pixels).save("noisy.png")
+    assert run(["upscale", "noisy.png", "-o", "a.png", "--json-progress", *options]) == 0
+    (done,) = (event for event in map(json.loads, capsys.readouterr().out.splitlines()) if event["event"] == "done")
+    assert done["denoised"] == share
+    assert run(["upscale", "noisy.png", "-o", "b.png", *options]) == 0
+    said = f"noisy.png, {share:.0%} of its noise out: 64x64" if share else "noisy.png: 64x64"
+    assert capsys.readouterr().err.startswith(said)
+    assert Path("a.png").read_bytes() == Path("b.png").read_bytes()
+
+
 def test_tags_are_said_with_the_result_and_change_it(photos, tag_model, capsys):
     def upscale(output, *options):
         arguments = ["upscale", "one.png", "-o", output, "-n", str(tag_model), "--json-progress", *options]

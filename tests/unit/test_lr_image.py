@@ -14,7 +14,7 @@ from small_models import changing_denoiser, photo, small_denoiser
 
 import linearsr.lr_image
 import linearsr.scratch
-from linearsr.lr_image import DenoisedImage, LRImage, denoised
+from linearsr.lr_image import DenoisedImage, LRImage, denoised, fitting_share
 from linearsr.pipeline import SRPipeline
 
 CPU = torch.device("cpu")
@@ -97,19 +97,19 @@ def test_denoising_goes_on_where_memory_ran_out(image, whole, monkeypatch):
 
 @pytest.mark.parametrize(("change", "share"), [(3, 0), (6, 0.5), (9, 1)])
 def test_how_much_there_is_to_take_out_decides_by_itself(image, change, share):
-    lr = denoised(image, changing_denoiser(change), None)
-    assert lr is image if share == 0 else abs(lr.share - share) < 1e-4
+    assert fitting_share(image, changing_denoiser(change)) == pytest.approx(share, abs=1e-4)
 
 
 def test_the_denoiser_is_not_run_where_the_meter_finds_next_to_nothing(image):
     denoiser = changing_denoiser(9)
     denoiser.meter.forward = lambda lr: torch.full((len(lr),), math.log(3))
     denoiser.forward = None
-    assert denoised(image, denoiser, None) is image
+    assert fitting_share(image, denoiser) == 0
 
 
 def test_an_image_of_which_nothing_goes_is_left_as_it_is(image):
-    assert denoised(image, None, None) is image
+    assert fitting_share(image, None) == 0
+    assert denoised(image, None, 1.0) is image
     assert denoised(image, small_denoiser(), 0) is image
     assert isinstance(denoised(image, small_denoiser(), 0.5), DenoisedImage)
 
@@ -153,3 +153,9 @@ def test_the_embedded_denoiser_takes_noise_out_and_leaves_the_photo(embedded, sa
 
 def test_the_embedded_denoiser_leaves_a_clean_photo_as_it_is(embedded, sample_photo):
     assert isinstance(embedded.lr_image(sample_photo, None), LRImage)
+
+
+def test_the_share_that_went_comes_with_the_result(embedded, sample_photo):
+    output = embedded([sample_photo, noisy(sample_photo, 24)])
+    assert output.denoised == [0, 1]
+    assert embedded(sample_photo, denoise=0.5).denoised == [0.5]

@@ -76,7 +76,7 @@ def time_upscale(
     With ``cuda_graphs`` one evaluation is also timed as a CUDA graph; the pipeline must be on a GPU.
     """
     picture = Picture(color=np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8))
-    request = pipeline.tagged(picture, UpscaleRequest(steps=steps, denoise=0))
+    request = pipeline.settled(picture, UpscaleRequest(steps=steps, denoise=0))
     result, sampling_macs, macs = _count(pipeline, picture, request)
     sampled: list[float] = []
     finished: list[float] = []

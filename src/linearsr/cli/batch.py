@@ -47,7 +47,7 @@ class Batch:
         try:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
-                tags = self._upscale(job)
+                settled = self._upscale(job)
         except LinearSRError as error:
             self._fail(job, error)
             return False
@@ -60,7 +60,15 @@ class Batch:
             self.feedback.warned(job.name, str(warning.message))
         seconds, size = time.perf_counter() - started, (job.header.width, job.header.height)
         self.feedback.finished(
-            Done(name=job.name, target=job.target, size_in=size, size_out=job.size, seconds=seconds, tags=tags)
+            Done(
+                name=job.name,
+                target=job.target,
+                size_in=size,
+                size_out=job.size,
+                seconds=seconds,
+                tags=settled.chosen_tags,
+                denoised=settled.denoise or 0.0,
+            )
         )
         return True
 
@@ -69,8 +77,8 @@ class Batch:
         if self.peers is not None:  # the others may be waiting for this process in the middle of the image
             raise error
 
-    def _upscale(self, job: Job) -> tuple[str, ...]:
-        """Upscale one image, write it, and return its tags."""
+    def _upscale(self, job: Job) -> UpscaleRequest:
+        """Upscale one image, write it, and return the request with what was decided for it."""
         from linearsr.files import fit, write_strips
         from linearsr.imaging.encoder import encode
 
@@ -81,7 +89,7 @@ class Batch:
             self.feedback.advanced(job.name, rows, total)
 
         picture = decode(job.source, self.limits)
-        request = self.pipeline.tagged(picture, self.request)
+        request = self.pipeline.settled(picture, self.request)
         strips = self.pipeline.stream(
             picture,
             request,
@@ -99,7 +107,7 @@ class Batch:
         else:
             sys.stdout.buffer.write(encode(fitted.gather(), job.format, quality=quality))
             sys.stdout.buffer.flush()
-        return request.chosen_tags
+        return request
 
 
 def process_rank() -> int:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Done:
-    """One finished image: sizes as (width, height), and the tags it was made with."""
+    """One finished image: sizes as (width, height), its tags, and the share of its noise that was taken out."""
 
     name: str
     target: Path | None
@@ -27,6 +27,7 @@ class Done:
     size_out: tuple[int, int]
     seconds: float
     tags: tuple[str, ...] = ()
+    denoised: float = 0.0
 
 
 class Feedback:
@@ -77,7 +78,8 @@ class LineFeedback(Feedback):
         (w, h), (w2, h2) = done.size_in, done.size_out
         target = done.target or "standard output"
         tags = f", {', '.join(done.tags)}" if done.tags else ""
-        self._say(f"{done.name}{tags}: {w}x{h} -> {w2}x{h2} in {done.seconds:.1f} s -> {target}")
+        noise = f", {done.denoised:.0%} of its noise out" if done.denoised else ""
+        self._say(f"{done.name}{tags}{noise}: {w}x{h} -> {w2}x{h2} in {done.seconds:.1f} s -> {target}")
 
     def warned(self, name: str, message: str) -> None:
         click.echo(f"warning: {name}: {message}", err=True)
@@ -164,8 +166,16 @@ class JsonFeedback(Feedback):
 
     def finished(self, done: Done) -> None:
         target = None if done.target is None else str(done.target)
-        sizes = {"size_in": done.size_in, "size_out": done.size_out}
-        self._emit("done", input=done.name, output=target, **sizes, tags=done.tags, seconds=round(done.seconds, 3))
+        self._emit(
+            "done",
+            input=done.name,
+            output=target,
+            size_in=done.size_in,
+            size_out=done.size_out,
+            tags=done.tags,
+            denoised=round(done.denoised, 3),
+            seconds=round(done.seconds, 3),
+        )
 
     def warned(self, name: str, message: str) -> None:
         self._emit("warning", input=name, message=message)
