@@ -38,8 +38,8 @@ $parts
 Four transformers of width $width and depth $depth with ReLU linear attention, one per range of signal-to-noise ratio
 (boundaries $boundaries), predict a stride-32 latent in 4 steps; a decoder that also sees the LR image turns it into
 pixels. `faithful` is a decoder trained for the distance to the photo alone, the one inside the autoencoder for detail;
-`--fidelity` goes from this one to that (default: $fidelity). `denoiser` takes noise out of photos first, where there is
-much of it (`--denoise`, `docs/decisions/0010-denoiser.md`).
+`--fidelity` goes from this one to that (default: $fidelity). `denoiser` takes noise out of photos first, where it is
+noise for sure (`--denoise`, `docs/decisions/0010-denoiser.md`).
 
 ## Training
 
@@ -52,7 +52,7 @@ validation. `recipes/train_tiny.py` on two CPU cores; every stage starts from th
 $stages
 
 Losses are means over the first and last tenth of each stage's log; in the polish its weights were raised on the way
-(`docs/log.md`). A number behind a stage counts how often it was gone on with, and the log says what was changed. From
+(`docs/log.md`). A number behind a stage counts how often it was gone on with (a meter, made anew), and the log says what changed. From
 the first `fidelity` on, a core was shared with other work: the hours are those of a busy machine.
 
 ## Scores
@@ -72,10 +72,9 @@ sampled latent adds nothing that these numbers can tell. `docs/log.md` says why.
 - Trained for a few hours on one or two CPU cores: a first set of weights, not the method's ceiling. It is not
   the paper's model, and its scores are not comparable with the paper's.
 - It sharpens edges and textures; it does not invent faces or letters, and small text stays as legible as the input.
-- Strong noise goes, and fine texture with it: skin and fur of a noisy photo come out smooth. A photo of nothing but
-  fine texture may be taken for noisy (one of the 100 RealSR crops is); `--denoise 0` leaves it as it is.
-- Faint noise and JPEG blocks are left to the decoder, which reduces and does not remove them; `--denoise 1` takes out
-  more.
+- Noise goes, and fine texture with it: skin and fur of a noisy photo come out smooth. A photo of nothing but fine
+  texture may be taken for noisy (one of the 100 RealSR crops is, of cloth); `--denoise 0` leaves it as it is.
+- JPEG blocks are left to the decoder, which reduces and does not remove them; `--denoise 1` takes out more.
 
 ## Licence
 

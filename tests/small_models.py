@@ -44,7 +44,7 @@ def small_experts(seed: int = 0, config: TransformerConfig = TRANSFORMER) -> Exp
 def small_denoiser(seed: int = 0) -> Denoiser:
     """A denoiser that finds a noise of about 10 levels in everything."""
     denoiser = seeded(seed, lambda: Denoiser(DENOISER))
-    nn.init.constant_(denoiser.meter.head[-2].bias, math.log(10))
+    nn.init.constant_(denoiser.meter.cells[-1].bias, math.log(10))
     return denoiser
 
 

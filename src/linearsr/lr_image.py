@@ -117,7 +117,7 @@ def denoised(image: LRImage, denoiser: Denoiser | None, share: float) -> LRImage
 
 
 def fitting_share(image: LRImage, denoiser: Denoiser | None) -> float:
-    """Return how much of the image's noise is best taken out, from 0 to 1, by how much there is."""
+    """Return how much of what may be the image's noise is best taken out, from 0 to 1."""
     if denoiser is None:
         return 0.0
     windows = _windows(image, denoiser)

@@ -212,7 +212,7 @@ class SRPipeline:
             scale: enlargement; 4 is native, others are reached from there with a Lanczos filter.
             num_inference_steps: sampling steps (NFE); 4 gives each expert one.
             denoise: share of the photo's noise and JPEG blocks that is taken out first, from 0 to 1; None takes out all
-                where they are strong and nothing where they are faint.
+                where there is noise for sure and nothing where it may be texture.
             fidelity: from 0, the most detail, to 1, the closest to the photo; None is the model's own.
             tags: "none", words, or "auto": each photo's own, for a model trained with tags.
             caption: free text in the place of tags, for a model with a text encoder.

@@ -24,9 +24,9 @@ class UpscaleRequest:
     """How to upscale one image.
 
     The model enlarges by 4; any other ``scale``, ``width``, ``height`` or ``max_side`` is reached from there with a
-    Lanczos filter. ``denoise`` is the share of the photo's noise that is taken out first; None decides by how strong it
-    is. ``fidelity`` goes from 0, the most detail, to 1, the closest to the photo; None is the model's own.
-    A ``caption`` is free text in the place of tags, and needs a text encoder.
+    Lanczos filter. ``denoise`` is the share of the photo's noise that is taken out first; None takes out what is noise
+    for sure. ``fidelity`` goes from 0, the most detail, to 1, the closest to the photo; None is the model's own. A
+    ``caption`` is free text in the place of tags, and needs a text encoder.
     ``tile`` is in LR pixels: None decides by size, 0 never tiles. Every image draws its noise from its own generator
     seeded with ``seed``, so neither order nor company changes it.
     """

@@ -194,7 +194,7 @@ def time_denoising(pipeline: SRPipeline, picture: Picture, *, repeats: int) -> l
     return [
         Part(name="measuring noise", seconds=seconds[0], macs=macs[0], parameters=meter),
         Part(
-            name="taking it out, where strong",
+            name="taking it out, where found",
             seconds=max(0.0, seconds[1] - seconds[0]),
             macs=macs[1] - macs[0],
             parameters=_parameters(denoiser) - meter,

@@ -76,7 +76,24 @@ def denoising_mix() -> DegradationMix:
 
 
 def metering_mix() -> DegradationMix:
-    """What the meter of noise learns from: the same, and pictures with next to none, so as to know texture from it."""
+    """What the meter of noise learns from: the same, noise that is still as it came, and pictures with next to none.
+
+    Where clean pictures are rare, texture is taken for noise; where noise as it came is, it is taken for texture.
+    """
+    sensor, resized, blocks = (preset for preset, _ in denoising_mix())
+    untouched = Degradation(
+        name="untouched",
+        first=replace(
+            sensor.first,
+            blur_probability=0.5,
+            noise_probability=1.0,
+            gaussian_sigma=(2.0, 30.0),
+            grain_probability=0.2,
+            jpeg_probability=0.3,
+            jpeg_quality=(80.0, 99.0),
+        ),
+        scale=1,
+    )
     clean = Degradation(
         name="clean",
         first=replace(
@@ -90,4 +107,4 @@ def metering_mix() -> DegradationMix:
         ),
         scale=1,
     )
-    return (*((preset, 0.6 * share) for preset, share in denoising_mix()), (clean, 0.4))
+    return (untouched, 0.25), (sensor, 0.15), (resized, 0.15), (blocks, 0.1), (clean, 0.35)

@@ -15,7 +15,6 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -30,7 +29,6 @@ _USUAL_STRENGTH = 20.0
 """Strengths come to the network divided by this."""
 _DETAIL_GAIN = 8.0
 """Brings noise of usual strength to the scale of what networks begin with."""
-_LEAST_VARIANCE = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,12 +48,13 @@ class DenoiserConfig:
 class NoiseMeter(nn.Module):
     """Strength of the noise: (B, 3, H, W) -> (B,), the logarithm of 8-bit levels.
 
-    It sees what each pixel has beyond the mean of those around it, and judges by mean and spread of what it finds.
+    It sees what each pixel has beyond the mean of those around it. Every cell gives an estimate and how much it counts:
+    where a picture is smooth, noise is plain to see, and in fine texture it is not.
     """
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.features = nn.Sequential(
+        self.cells = nn.Sequential(
             nn.PixelUnshuffle(2),
             *_convolved(12, width),
             *_convolved(width, width),
@@ -64,13 +63,13 @@ class NoiseMeter(nn.Module):
             *_convolved(width, 2 * width),
             nn.AvgPool2d(2),
             *_convolved(2 * width, 2 * width),
+            nn.Conv2d(2 * width, 2, 1),
         )
-        self.head = nn.Sequential(nn.Linear(4 * width, 2 * width), nn.SiLU(), nn.Linear(2 * width, 1), nn.Flatten(0))
 
     def forward(self, lr: Tensor) -> Tensor:
         detail = lr - F.avg_pool2d(lr, 3, stride=1, padding=1, count_include_pad=False)
-        variance, mean = torch.var_mean(self.features(_DETAIL_GAIN * detail), (2, 3), correction=0)
-        strength: Tensor = self.head(torch.cat((mean, (variance + _LEAST_VARIANCE).sqrt()), 1))
+        estimates, confidence = self.cells(_DETAIL_GAIN * detail).flatten(2).unbind(1)
+        strength: Tensor = (estimates * confidence.softmax(1)).sum(1)
         return strength
 
 

@@ -1,7 +1,8 @@
-"""How much of a picture's noise goes: nothing of what is faint, all of what is strong, and no step between them.
+"""How much of a picture's noise goes: all where it is noise for sure and can be seen, nothing elsewhere.
 
-What denoising would change decides, not the strength that the meter finds: of fine texture taken for noise the denoiser
-takes out little. And what is faint is as likely the photo's own texture as noise (docs/decisions/0010-denoiser.md).
+The meter alone cannot tell, for it may take fine texture for noise. But the denoiser, told a strength that the picture
+does not have, finds little to take out; of true noise it takes out as much as it was told. So the change it makes
+decides, by its size and beside the strength (docs/decisions/0010-denoiser.md).
 
 Legend: B pictures, or squares of one, (B, 3, h, w) in [-1, 1]; levels are those of 8 bits.
 """
@@ -13,8 +14,10 @@ from torch import Tensor
 
 from linearsr.models.denoiser import LEVELS_PER_UNIT, Denoiser
 
-FAINT, STRONG = 5.0, 7.0
-"""Levels: a picture that denoising changes by the first is left as it is; by the second, all of its noise goes."""
+FAINT, PLAIN = 2.0, 3.0
+"""Levels: a picture that denoising changes by the first is left as it is; from the second on, its noise may go."""
+DOUBTFUL, SURE = 0.6, 0.7
+"""Change as a share of the strength: up to the first it is texture taken for noise, from the second on it is noise."""
 
 TRIED = 9
 """Most squares that the denoiser is tried on: of a small picture, all would cost as much as denoising it."""
@@ -35,8 +38,9 @@ def automatic_share(windows: Tensor, denoiser: Denoiser, strength: float) -> flo
     if strength <= FAINT:  # so that most photos do without a denoiser at all
         return 0.0
     tried = windows[:: -(-len(windows) // TRIED)]
-    changes = changes_of(tried, denoiser(tried, tried.new_full((len(tried),), strength)))
-    return float(share_of(changes.square().mean().sqrt()))
+    told = tried.new_full((len(tried),), strength)
+    change = changes_of(tried, denoiser(tried, told)).square().mean().sqrt()
+    return float(share_of(change, told[0].float()))
 
 
 @torch.no_grad()
@@ -44,7 +48,7 @@ def denoised_batch(lr: Tensor, denoiser: Denoiser) -> Tensor:
     """Return B pictures less noise, each by its own, as whole images are in use."""
     strength = denoiser.meter(lr).exp()
     output = denoiser(lr, strength).clamp(-1, 1)
-    return lr.lerp(output, (share_of(changes_of(lr, output)) * (strength > FAINT))[:, None, None, None])
+    return lr.lerp(output, share_of(changes_of(lr, output), strength.float())[:, None, None, None])
 
 
 def changes_of(lr: Tensor, output: Tensor) -> Tensor:
@@ -52,6 +56,8 @@ def changes_of(lr: Tensor, output: Tensor) -> Tensor:
     return (lr - output).float().square().mean((1, 2, 3)).sqrt() * LEVELS_PER_UNIT
 
 
-def share_of(change: Tensor) -> Tensor:
-    """How much of the noise goes where all of it would be a change of so many levels."""
-    return ((change - FAINT) / (STRONG - FAINT)).clamp(0, 1)
+def share_of(change: Tensor, strength: Tensor) -> Tensor:
+    """How much of the noise goes where all of it would be a change of so many levels, told its strength."""
+    is_seen = (change - FAINT) / (PLAIN - FAINT)
+    is_noise = (change / strength - DOUBTFUL) / (SURE - DOUBTFUL)
+    return is_seen.clamp(0, 1) * is_noise.clamp(0, 1) * (strength > FAINT)

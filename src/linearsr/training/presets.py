@@ -149,7 +149,9 @@ def tiny() -> Recipe:
         ),
         denoiser_model=DenoiserConfig(),
         denoise=denoise,
-        meter=replace(denoise, name="meter", steps=3000, learning_rate=1e-3, seed=11),
+        meter=replace(
+            denoise, name="meter", steps=3000, learning_rate=1e-3, warmup=100, final_rate=0.0, clip_norm=1.0, seed=11
+        ),
         validation=ValidationPlan(
             crops=16, lr_side=64, flow_every=35, expert_every=40, polish_every=200, denoise_every=500
         ),
