@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import PIL.Image
+import PIL.ImageDraw
 import pytest
 import torch
 from small_models import changing_denoiser, photo, small_denoiser
@@ -159,6 +160,18 @@ def test_noise_is_measured_where_there_is_nothing_else_to_see(embedded, sigma):
 
 def test_the_embedded_denoiser_leaves_a_clean_photo_as_it_is(embedded, sample_photo):
     assert isinstance(embedded.lr_image(sample_photo, None), LRImage)
+
+
+def test_letters_are_hardly_ever_taken_for_noise(embedded):
+    lines = "\n".join(["The quick brown fox jumps over the lazy dog"] * 30)
+    shares = []
+    for size, (ground, ink) in itertools.product(
+        (8, 10, 12, 16, 24), (("white", "black"), ("black", "white"), ("wheat", "navy"))
+    ):
+        page = PIL.Image.new("RGB", (256, 256), ground)
+        PIL.ImageDraw.Draw(page).text((4, 4), lines, fill=ink, font_size=size)
+        shares.append(fitting_share(LRImage(np.asarray(page), CPU), embedded.denoiser))
+    assert sum(share > 0 for share in shares) <= 2, shares
 
 
 def test_the_share_that_went_comes_with_the_result(embedded, sample_photo):

@@ -1,8 +1,8 @@
 """How much of a picture's noise goes: all where it is noise for sure and can be seen, nothing elsewhere.
 
-The meter alone cannot tell, for it may take fine texture for noise. But the denoiser, told a strength that the picture
-does not have, finds little to take out; of true noise it takes out as much as it was told. So the change it makes
-decides, by its size and beside the strength (docs/decisions/0010-denoiser.md).
+The meter alone cannot tell, for it may take fine texture for noise. But of true noise the denoiser takes out as much as
+it was told; of texture it finds less, and of letters and drawings it would take more. So the change it makes decides,
+by its size and beside the strength (docs/decisions/0010-denoiser.md).
 
 Legend: B pictures, or squares of one, (B, 3, h, w) in [-1, 1]; levels are those of 8 bits.
 """
@@ -18,6 +18,8 @@ FAINT, PLAIN = 2.0, 3.0
 """Levels: a picture that denoising changes by the first is left as it is; from the second on, its noise may go."""
 DOUBTFUL, SURE = 0.6, 0.7
 """Change as a share of the strength: up to the first it is texture taken for noise, from the second on it is noise."""
+USUAL, EXCESSIVE = 1.2, 1.4
+"""The same at the other end: up to the first it is noise, from the second on more than noise would be taken out."""
 
 TRIED = 9
 """Most squares that the denoiser is tried on: of a small picture, all would cost as much as denoising it."""
@@ -58,6 +60,8 @@ def changes_of(lr: Tensor, output: Tensor) -> Tensor:
 
 def share_of(change: Tensor, strength: Tensor) -> Tensor:
     """How much of the noise goes where all of it would be a change of so many levels, told its strength."""
+    ratio = change / strength
     is_seen = (change - FAINT) / (PLAIN - FAINT)
-    is_noise = (change / strength - DOUBTFUL) / (SURE - DOUBTFUL)
-    return is_seen.clamp(0, 1) * is_noise.clamp(0, 1) * (strength > FAINT)
+    is_enough = (ratio - DOUBTFUL) / (SURE - DOUBTFUL)
+    is_usual = (EXCESSIVE - ratio) / (EXCESSIVE - USUAL)
+    return is_seen.clamp(0, 1) * is_enough.clamp(0, 1) * is_usual.clamp(0, 1) * (strength > FAINT)
