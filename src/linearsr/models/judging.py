@@ -16,8 +16,12 @@ from linearsr.models.denoiser import LEVELS_PER_UNIT, Denoiser
 
 FAINT, PLAIN = 2.0, 3.0
 """Levels: a picture that denoising changes by the first is left as it is; from the second on, its noise may go."""
+STRONG, VERY_STRONG = 5.0, 7.0
+"""Levels: between these, less and less proof is asked for. Strong noise that stays is worse than texture that goes."""
 DOUBTFUL, SURE = 0.6, 0.7
 """Change as a share of the strength: up to the first it is texture taken for noise, from the second on it is noise."""
+LENIENCE = 0.1
+"""Both are less by this where the change is very strong."""
 USUAL, EXCESSIVE = 1.2, 1.4
 """The same at the other end: up to the first it is noise, from the second on more than noise would be taken out."""
 
@@ -62,6 +66,7 @@ def share_of(change: Tensor, strength: Tensor) -> Tensor:
     """How much of the noise goes where all of it would be a change of so many levels, told its strength."""
     ratio = change / strength
     is_seen = (change - FAINT) / (PLAIN - FAINT)
-    is_enough = (ratio - DOUBTFUL) / (SURE - DOUBTFUL)
+    lenience = LENIENCE * ((change - STRONG) / (VERY_STRONG - STRONG)).clamp(0, 1)
+    is_enough = (ratio - DOUBTFUL + lenience) / (SURE - DOUBTFUL)
     is_usual = (EXCESSIVE - ratio) / (EXCESSIVE - USUAL)
     return is_seen.clamp(0, 1) * is_enough.clamp(0, 1) * is_usual.clamp(0, 1) * (strength > FAINT)

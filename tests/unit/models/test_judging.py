@@ -17,11 +17,12 @@ def pictures(count):
     ("change", "strength", "share"),
     [
         *((0, 5, 0), (2, 2.1, 0), (2.5, 2.5, 0.5), (3, 3, 1), (40, 40, 1), (2.9, 1.9, 0)),
-        *((6, 10, 0), (6.5, 10, 0.5), (7, 10, 1), (12, 10, 1), (13, 10, 0.5), (14, 10, 0), (30, 10, 0)),
+        *((3, 5, 0), (3.25, 5, 0.5), (3.5, 5, 1), (5, 10, 0), (6, 10, 0.5), (6.5, 10, 1), (7, 14, 0), (7.7, 14, 0.5)),
+        *((12, 10, 1), (13, 10, 0.5), (14, 10, 0), (30, 10, 0)),
     ],
 )
 def test_noise_goes_where_it_can_be_seen_and_is_not_texture(change, strength, share):
-    assert float(share_of(torch.tensor(float(change)), torch.tensor(float(strength)))) == pytest.approx(share, abs=1e-5)
+    assert float(share_of(torch.tensor(float(change)), torch.tensor(float(strength)))) == pytest.approx(share, abs=1e-4)
 
 
 def test_the_strength_is_the_lower_quartile():
@@ -30,7 +31,7 @@ def test_the_strength_is_the_lower_quartile():
     assert noise_strength(pictures(5), denoiser) == pytest.approx(2)
 
 
-@pytest.mark.parametrize(("change", "share"), [(3, 0), (6.5, 0.5), (9, 1)])
+@pytest.mark.parametrize(("change", "share"), [(3, 0), (6, 0.5), (9, 1)])
 def test_what_denoising_would_change_decides_the_share(change, share):
     batch, denoiser = pictures(2), changing_denoiser(change)
     assert automatic_share(batch, denoiser, 10.0) == pytest.approx(share, abs=1e-4)
