@@ -96,7 +96,7 @@ def test_denoising_goes_on_where_memory_ran_out(image, whole, monkeypatch):
     assert 0 < calls[1] < 504
 
 
-@pytest.mark.parametrize(("change", "share"), [(3, 0), (6, 0.5), (9, 1)])
+@pytest.mark.parametrize(("change", "share"), [(3, 0), (6.5, 0.75), (9, 1)])
 def test_what_there_is_to_take_out_decides_how_much_goes(image, change, share):
     assert fitting_share(image, changing_denoiser(change)) == pytest.approx(share, abs=1e-4)
 

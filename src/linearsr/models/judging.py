@@ -18,7 +18,7 @@ FAINT, PLAIN = 2.0, 3.0
 """Levels: a picture that denoising changes by the first is left as it is; from the second on, its noise may go."""
 STRONG, VERY_STRONG = 5.0, 7.0
 """Levels: between these, less and less proof is asked for. Strong noise that stays is worse than texture that goes."""
-DOUBTFUL, SURE = 0.6, 0.7
+DOUBTFUL, SURE = 0.65, 0.75
 """Change as a share of the strength: up to the first it is texture taken for noise, from the second on it is noise."""
 LENIENCE = 0.1
 """Both are less by this where the change is very strong."""
