@@ -78,7 +78,7 @@ class LineFeedback(Feedback):
         (w, h), (w2, h2) = done.size_in, done.size_out
         target = done.target or "standard output"
         tags = f", {', '.join(done.tags)}" if done.tags else ""
-        noise = f", {done.denoised:.0%} of its noise out" if done.denoised else ""
+        noise = f", {done.denoised:.0%} of its noise out" if done.denoised >= 0.005 else ""
         self._say(f"{done.name}{tags}{noise}: {w}x{h} -> {w2}x{h2} in {done.seconds:.1f} s -> {target}")
 
     def warned(self, name: str, message: str) -> None:

@@ -23,7 +23,7 @@ DOUBTFUL, SURE = 0.65, 0.75
 LENIENCE = 0.1
 """Both are less by this where the change is very strong."""
 USUAL, EXCESSIVE = 1.2, 1.4
-"""The same at the other end: up to the first it is noise, from the second on more than noise would be taken out."""
+"""That share at the other end: up to the first it is noise, from the second on more than noise would be taken out."""
 
 TRIED = 9
 """Most squares that the denoiser is tried on: of a small picture, all would cost as much as denoising it."""
