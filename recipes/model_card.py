@@ -53,7 +53,7 @@ $stages
 
 Losses are means over the first and last tenth of each stage's log; in the polish its weights were raised on the way
 (`docs/log.md`). A number behind a stage counts how often it was gone on with (a meter, made anew), and the log says
-what was changed. From the first `fidelity` on, a core was shared with other work: the hours are those of a busy machine.
+what was changed. From the first `fidelity` on, a core was shared with other work; the hours are of a busy machine.
 
 ## Scores
 
