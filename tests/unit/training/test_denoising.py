@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from small_models import randn, small_denoiser
+from small_models import changing_denoiser, randn, small_denoiser
 from small_stages import small_config, small_stage, synthetic_pool
 
 from linearsr.data.noise_mixes import denoising_mix
@@ -62,7 +62,7 @@ def test_validation_tells_the_quality_of_the_pictures_and_of_the_meter():
 
 
 def test_pairs_are_denoised_on_the_lr_side_alone():
-    denoiser, pool = small_denoiser(), synthetic_pool()
+    denoiser, pool = changing_denoiser(9), synthetic_pool()
     options = {"seed": 0, "size": 2, "lr_side": 16}
     (lr, hr), (clean, same) = pool.batch(3, **options), DenoisedPairs(pool, denoiser).batch(3, **options)
     assert torch.equal(hr, same)
