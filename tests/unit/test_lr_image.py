@@ -171,7 +171,7 @@ def test_letters_are_hardly_ever_taken_for_noise(embedded):
         page = PIL.Image.new("RGB", (256, 256), ground)
         PIL.ImageDraw.Draw(page).text((4, 4), lines, fill=ink, font_size=size)
         shares.append(fitting_share(LRImage(np.asarray(page), CPU), embedded.denoiser))
-    assert sum(share > 0 for share in shares) <= 2, shares
+    assert sum(share > 0 for share in shares) <= 1, shares
 
 
 def test_the_share_that_went_comes_with_the_result(embedded, sample_photo):
