@@ -301,9 +301,8 @@ class SRPipeline:
         for size in (request.output_size(picture.width, picture.height), native):
             limits.check_output(*size)
         generator = generator or torch.Generator().manual_seed(request.seed)
-        config = self.experts.transformer_config
-        tags = choose_tags(picture, request, config, self.tagger)
-        guidance = guide(tags, request.negative_tags, config, self.words, request.caption)
+        request, config = self.settled(picture, request), self.experts.transformer_config
+        guidance = guide(request.chosen_tags, request.negative_tags, config, self.words, request.caption)
         decoder, lr = self.decoder(request.fidelity), self.lr_image(picture.color, request.denoise)
         upscaling = Upscaling(decoder, self.experts, lr, request, peers, guidance)
 
