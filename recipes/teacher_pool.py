@@ -6,7 +6,7 @@
 reads RUN/pool.safetensors and writes RUN/pool-teacher.safetensors: LR images and what the teacher makes of them, which
 every later stage in RUN joins with the pairs of the photos. Of each photo it takes the middle of the first LR image;
 those where the model's picture, with the most detail, has the lower LPIPS are left out. For 2,186 photos a quarter of
-an hour on two cores (docs/decisions/0011-teacher.md).
+an hour on two cores (docs/log.md).
 
 Real-ESRGAN's code and weights: BSD 3-Clause, Copyright (c) 2021, Xintao Wang.
 """
