@@ -1,6 +1,6 @@
 """Synthetic degradation: turns HR photos into plausible LR ones, B at a time, on the device they are on.
 
-    x -> blur -> resize -> noise, grain -> JPEG                              one stage, done once or twice
+    x -> blur -> resize -> noise, grain, sensor noise -> JPEG                   one stage, done once or twice
       -> resize to 1/4 with a sinc filter and JPEG, in either order          second-order processes
       -> resize to 1/4                                                       others
 
@@ -23,7 +23,7 @@ from linearsr.data.canvas import Canvas
 from linearsr.data.draws import Draws, derive_seed
 from linearsr.data.jpeg import jpeg_roundtrip
 from linearsr.data.kernels import blur_kernels, final_sinc_kernels
-from linearsr.data.noise import add_grain, add_noise
+from linearsr.data.noise import add_grain, add_noise, add_sensor_noise
 from linearsr.data.presets import Degradation, DegradationStage
 
 RESIZE_MODES = ("area", "bilinear", "bicubic")
@@ -58,11 +58,18 @@ def _degrade(images: Tensor, preset: Degradation, seeds: Sequence[int]) -> Tenso
             canvas = _random_resize(canvas, stage, base, preset.antialias, draws)
             canvas = add_noise(canvas, stage, draws, _generators(f"noise {number}", seeds, images.device))
             canvas = add_grain(canvas, stage, draws, _generators(f"grain {number}", seeds, images.device))
+            canvas = _add_sensor_noise(canvas, stage, f"sensor {number}", seeds)
             # The second JPEG belongs to the end: it may come after the sinc filter.
             if stage is preset.first:
                 canvas = _code(canvas, draws.uniform(stage.jpeg_quality), draws.chance(stage.jpeg_probability))
     finished = _finish(canvas, preset, final, draws).pixels
     return (finished.clamp(0, 1) * 255).round() / 255
+
+
+def _add_sensor_noise(canvas: Canvas, stage: DegradationStage, purpose: str, seeds: Sequence[int]) -> Canvas:
+    # By draws of its own: presets without it keep theirs.
+    draws = Draws([derive_seed(seed, purpose) for seed in seeds])
+    return add_sensor_noise(canvas, stage, draws, _generators(f"{purpose} field", seeds, canvas.pixels.device))
 
 
 def _generators(purpose: str, seeds: Sequence[int], device: torch.device) -> list[torch.Generator]:

@@ -1,8 +1,9 @@
-"""Noise of sensors and of film: Gaussian, Poisson, and grain that is correlated between neighbours.
+"""Noise of sensors and of film: Gaussian, Poisson, of linear light, and grain that is correlated between neighbours.
 
     Gaussian  x + sigma z                                     z a standard normal field
     Poisson   x + s (n / 256 - x),  n ~ Poisson(256 x)        256 counts at white
     grain     x + sigma (k * z)                               k a Gaussian kernel with sum k^2 = 1; mostly gray
+    sensor    (x^g + s sqrt((1 - r) x^g / m^g + r) z)^(1/g)   g = 2.2, m = 1/2; s gives x = m the deviation sigma
 
 A field is drawn for every picture by its own generator on its own device. Shapes: (B, 3, H, W), RGB in [0, 1].
 """
@@ -23,6 +24,7 @@ from linearsr.data.presets import DegradationStage
 WHITE_COUNT = 256
 GRAIN_IN_COMMON = 0.8
 """Share of the grain's variance that all channels have in common."""
+GAMMA, MID_GREY = 2.2, 0.5
 _LUMA = (0.299, 0.587, 0.114)
 
 
@@ -56,6 +58,24 @@ def add_grain(canvas: Canvas, stage: DegradationStage, draws: Draws, generators:
     return Canvas(
         torch.where(_wide(applies, x), (x + grain * _wide(sigma, x)).clamp(0, 1), canvas.pixels), canvas.sizes
     )
+
+
+def add_sensor_noise(
+    canvas: Canvas, stage: DegradationStage, draws: Draws, generators: Sequence[torch.Generator]
+) -> Canvas:
+    """Add the noise of linear light, strongest in the dark, to the pictures that the stage's probability chooses."""
+    applies = draws.chance(stage.sensor_probability)
+    sigma, read_share = draws.uniform(stage.sensor_sigma) / 255, draws.uniform(stage.sensor_read_share)
+    if not bool(applies.any()):
+        return canvas
+    x = canvas.pixels.clamp(0, 1)
+    z = _normal_fields(canvas, [3] * len(applies), generators)
+    middle = MID_GREY**GAMMA
+    light, read = x**GAMMA, _wide(read_share, x)
+    slope = GAMMA * middle / MID_GREY
+    noise = _wide(sigma * slope, x) * ((1 - read) * light / middle + read).sqrt() * z
+    noisy = (light + noise).clamp(0, 1) ** (1 / GAMMA)
+    return Canvas(torch.where(_wide(applies, x), noisy, canvas.pixels), canvas.sizes)
 
 
 def poisson_counts(mean: Tensor, z: Tensor) -> Tensor:

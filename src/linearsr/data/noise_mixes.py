@@ -11,16 +11,19 @@ def without_noise(preset: Degradation) -> Degradation:
     """The same process without noise, grain and compression: the same seed blurs and resizes in the same way."""
 
     def cleaned(stage: DegradationStage) -> DegradationStage:
-        return replace(stage, noise_probability=0.0, grain_probability=0.0, jpeg_probability=0.0)
+        return replace(
+            stage, noise_probability=0.0, grain_probability=0.0, sensor_probability=0.0, jpeg_probability=0.0
+        )
 
     second = None if preset.second is None else cleaned(preset.second)
     return replace(preset, first=cleaned(preset.first), second=second)
 
 
 def denoising_mix() -> DegradationMix:
-    """What the denoiser learns from, at the size of the LR image: noise as it is, noise that was resized, and blocks.
+    """What the denoiser learns from, at the size of the LR image.
 
-    Resized noise is wide, compressed once more, and what most old or shared pictures have.
+    Noise as it is; noise that was resized, which is wide, compressed once more, and what most shared pictures have; wide
+    grain under JPEG, as scans of old photos have it; noise of the dark; and blocks.
     """
     blurred = replace(BLUR, blur_probability=0.6, kernel_sigma=(0.2, 1.6))
     sensor = Degradation(
@@ -60,6 +63,35 @@ def denoising_mix() -> DegradationMix:
         final_sinc_probability=0.4,
         scale=1,
     )
+    scanned = Degradation(
+        name="scanned",
+        first=replace(
+            sensor.first,
+            resize_probabilities=(0.3, 0.3, 0.4),
+            resize_range=(0.5, 1.5),
+            noise_probability=0.2,
+            grain_probability=1.0,
+            grain_sigma=(4.0, 30.0),
+            grain_size=(0.8, 3.0),
+            jpeg_probability=0.8,
+            jpeg_quality=(35.0, 95.0),
+        ),
+        scale=1,
+    )
+    dark = Degradation(
+        name="dark",
+        first=replace(
+            sensor.first,
+            resize_probabilities=(0.2, 0.4, 0.4),
+            resize_range=(0.4, 1.5),
+            noise_probability=0.0,
+            grain_probability=0.0,
+            sensor_probability=1.0,
+            sensor_sigma=(1.0, 14.0),
+            jpeg_probability=0.7,
+        ),
+        scale=1,
+    )
     blocks = Degradation(
         name="blocks",
         first=replace(
@@ -72,7 +104,7 @@ def denoising_mix() -> DegradationMix:
         ),
         scale=1,
     )
-    return (sensor, 0.4), (resized, 0.35), (blocks, 0.25)
+    return (sensor, 0.25), (resized, 0.25), (scanned, 0.15), (dark, 0.15), (blocks, 0.2)
 
 
 def metering_mix() -> DegradationMix:
@@ -80,7 +112,7 @@ def metering_mix() -> DegradationMix:
 
     Where clean pictures are rare, texture is taken for noise; where noise as it came is, it is taken for texture.
     """
-    sensor, resized, blocks = (preset for preset, _ in denoising_mix())
+    sensor, resized, scanned, dark, blocks = (preset for preset, _ in denoising_mix())
     untouched = Degradation(
         name="untouched",
         first=replace(
@@ -107,4 +139,5 @@ def metering_mix() -> DegradationMix:
         ),
         scale=1,
     )
-    return (untouched, 0.25), (sensor, 0.15), (resized, 0.15), (blocks, 0.1), (clean, 0.35)
+    shares = (0.25, 0.1, 0.1, 0.1, 0.05, 0.1, 0.3)
+    return tuple(zip((untouched, sensor, resized, scanned, dark, blocks, clean), shares, strict=True))

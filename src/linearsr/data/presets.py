@@ -21,7 +21,8 @@ class DegradationStage:
 
     Sigma of noise and grain is in 8-bit grey levels; sigma of kernels and the size of grain in pixels.
     ``resize_probabilities`` are those of enlarging, shrinking and keeping. Grain is noise that is correlated between
-    neighbours, as film and scanners show it.
+    neighbours, as film and scanners show it. Sensor noise is that of linear light: its sigma is the one at mid-grey,
+    ``sensor_read_share`` the share of its variance there that the amplifier adds to black and white alike.
     """
 
     blur_probability: float = 1.0
@@ -37,6 +38,9 @@ class DegradationStage:
     grain_probability: float = 0.0
     grain_sigma: Range = (2.0, 10.0)
     grain_size: Range = (1.5, 4.0)
+    sensor_probability: float = 0.0
+    sensor_sigma: Range = (1.0, 10.0)
+    sensor_read_share: Range = (0.02, 0.4)
     jpeg_probability: float = 1.0
     jpeg_quality: Range = (30.0, 95.0)
 

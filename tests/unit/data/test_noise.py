@@ -8,7 +8,7 @@ import torch
 
 from linearsr.data.canvas import Canvas
 from linearsr.data.draws import Draws
-from linearsr.data.noise import add_grain, add_noise, poisson_counts
+from linearsr.data.noise import GAMMA, add_grain, add_noise, add_sensor_noise, poisson_counts
 from linearsr.data.presets import DegradationStage
 
 STAGE = DegradationStage(gaussian_sigma=(20, 20), poisson_scale=(1, 1), grain_probability=1, grain_sigma=(8, 8))
@@ -61,9 +61,27 @@ def test_grain_has_its_sigma_and_is_alike_among_neighbours_and_channels():
         assert 0.7 < np.corrcoef(grain[0].ravel(), grain[1].ravel())[0, 1] < 0.9
 
 
-@pytest.mark.parametrize("add", [add_noise, add_grain])
+@pytest.mark.parametrize("read_share", [0.02, 0.4])
+def test_sensor_noise_is_that_of_linear_light_with_its_sigma_at_mid_grey(read_share):
+    stage = replace(STAGE, sensor_probability=1, sensor_sigma=(2, 2), sensor_read_share=(read_share, read_share))
+    for level in (0.2, 0.5, 0.9):
+        light = (level / 0.5) ** GAMMA
+        # The share of light that black has, and the slope of the curve that takes light to grey levels.
+        expected = 2 / 255 * ((1 - read_share) * light + read_share) ** 0.5 * (level / 0.5) ** (1 - GAMMA)
+        noise = noisy(add_sensor_noise, stage, level=level)
+        assert float(noise.std()) == pytest.approx(expected, rel=0.05)
+        assert not torch.allclose(noise[:, 0], noise[:, 1], atol=1e-3)
+
+
+def test_noise_of_the_amplifier_is_strongest_in_the_dark():
+    stage = replace(STAGE, sensor_probability=1, sensor_sigma=(4, 4), sensor_read_share=(0.3, 0.3))
+    dark, grey, bright = (float(noisy(add_sensor_noise, stage, level=level).std()) for level in (0.15, 0.5, 0.85))
+    assert dark > 2 * grey > 2 * bright
+
+
+@pytest.mark.parametrize("add", [add_noise, add_grain, add_sensor_noise])
 def test_noise_of_a_picture_does_not_depend_on_its_companions(add):
-    stage = replace(STAGE, noise_probability=0.7, grain_probability=0.7)
+    stage = replace(STAGE, noise_probability=0.7, grain_probability=0.7, sensor_probability=0.7)
     pictures = [torch.rand(3, 20 + seed, 40 - seed, generator=torch.Generator().manual_seed(seed)) for seed in range(6)]
 
     def run(chosen):
@@ -76,7 +94,7 @@ def test_noise_of_a_picture_does_not_depend_on_its_companions(add):
     assert not all(torch.equal(a, b) for a, b in zip(together, pictures, strict=True))
 
 
-@pytest.mark.parametrize("add", [add_noise, add_grain])
+@pytest.mark.parametrize("add", [add_noise, add_grain, add_sensor_noise])
 def test_no_noise_leaves_the_picture_alone(add):
     canvas = Canvas.of([torch.rand(3, 8, 8)])
     stage = DegradationStage(noise_probability=0, grain_probability=0)
