@@ -22,8 +22,8 @@ def without_noise(preset: Degradation) -> Degradation:
 def denoising_mix() -> DegradationMix:
     """What the denoiser learns from, at the size of the LR image.
 
-    Noise as it is; noise that was resized, which is wide, compressed once more, and what most shared pictures have; wide
-    grain under JPEG, as scans of old photos have it; noise of the dark; and blocks.
+    Noise as it is; noise that was resized, which is wide, compressed once more, and what most shared pictures have;
+    wide grain under JPEG, as scans of old photos have it; noise of the dark; and blocks.
     """
     blurred = replace(BLUR, blur_probability=0.6, kernel_sigma=(0.2, 1.6))
     sensor = Degradation(
@@ -108,11 +108,13 @@ def denoising_mix() -> DegradationMix:
 
 
 def metering_mix() -> DegradationMix:
-    """What the meter of noise learns from: the same, noise that is still as it came, and pictures with next to none.
+    """What the meter of noise learns from: noise, resized or not, noise as it came, blocks, and next to nothing.
 
-    Where clean pictures are rare, texture is taken for noise; where noise as it came is, it is taken for texture.
+    Where clean pictures are rare, texture is taken for noise; where noise as it came is, it is taken for texture. A
+    meter that had seen wide grain and noise of the dark too was no better in use (docs/decisions/0010-denoiser.md).
     """
-    sensor, resized, scanned, dark, blocks = (preset for preset, _ in denoising_mix())
+    mix = {preset.name: preset for preset, _ in denoising_mix()}
+    sensor, resized, blocks = (mix[name] for name in ("sensor", "resized", "blocks"))
     untouched = Degradation(
         name="untouched",
         first=replace(
@@ -139,5 +141,4 @@ def metering_mix() -> DegradationMix:
         ),
         scale=1,
     )
-    shares = (0.25, 0.1, 0.1, 0.1, 0.05, 0.1, 0.3)
-    return tuple(zip((untouched, sensor, resized, scanned, dark, blocks, clean), shares, strict=True))
+    return (untouched, 0.25), (sensor, 0.15), (resized, 0.15), (blocks, 0.1), (clean, 0.35)

@@ -11,11 +11,12 @@ from small_models import photo
 
 from linearsr.data.degradations import degrade
 from linearsr.data.loader import PairPool
-from linearsr.data.noise_mixes import metering_mix, without_noise
+from linearsr.data.noise_mixes import denoising_mix, metering_mix, without_noise
 from linearsr.data.noisy import NoisyPairs
 from linearsr.data.presets import all_presets
 
-PRESETS = [*all_presets(), *(preset for preset, _ in metering_mix())]
+MIXED = {preset.name: preset for mix in (denoising_mix(), metering_mix()) for preset, _ in mix}
+PRESETS = [*all_presets(), *MIXED.values()]
 
 
 @pytest.fixture
