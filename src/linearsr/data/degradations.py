@@ -1,6 +1,6 @@
 """Synthetic degradation: turns HR photos into plausible LR ones, B at a time, on the device they are on.
 
-    x -> blur -> resize -> noise, grain, sensor noise -> JPEG                   one stage, done once or twice
+    x -> blur -> resize -> noise, grain, sensor noise -> JPEG                one stage, done once or twice
       -> resize to 1/4 with a sinc filter and JPEG, in either order          second-order processes
       -> resize to 1/4                                                       others
 

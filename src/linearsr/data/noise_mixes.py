@@ -26,8 +26,8 @@ def denoising_mix() -> DegradationMix:
     wide grain under JPEG, as scans of old photos have it; noise of the dark; and blocks.
     """
     blurred = replace(BLUR, blur_probability=0.6, kernel_sigma=(0.2, 1.6))
-    sensor = Degradation(
-        name="sensor",
+    plain = Degradation(
+        name="plain",
         first=replace(
             blurred,
             noise_probability=0.7,
@@ -44,7 +44,7 @@ def denoising_mix() -> DegradationMix:
     resized = Degradation(
         name="resized",
         first=replace(
-            sensor.first,
+            plain.first,
             resize_probabilities=(0.3, 0.5, 0.2),
             resize_range=(0.4, 1.6),
             noise_probability=0.9,
@@ -66,7 +66,7 @@ def denoising_mix() -> DegradationMix:
     scanned = Degradation(
         name="scanned",
         first=replace(
-            sensor.first,
+            plain.first,
             resize_probabilities=(0.3, 0.3, 0.4),
             resize_range=(0.5, 1.5),
             noise_probability=0.2,
@@ -81,7 +81,7 @@ def denoising_mix() -> DegradationMix:
     dark = Degradation(
         name="dark",
         first=replace(
-            sensor.first,
+            plain.first,
             resize_probabilities=(0.2, 0.4, 0.4),
             resize_range=(0.4, 1.5),
             noise_probability=0.0,
@@ -104,7 +104,7 @@ def denoising_mix() -> DegradationMix:
         ),
         scale=1,
     )
-    return (sensor, 0.25), (resized, 0.25), (scanned, 0.15), (dark, 0.15), (blocks, 0.2)
+    return (plain, 0.25), (resized, 0.25), (scanned, 0.15), (dark, 0.15), (blocks, 0.2)
 
 
 def metering_mix() -> DegradationMix:
@@ -114,11 +114,11 @@ def metering_mix() -> DegradationMix:
     meter that had seen wide grain and noise of the dark too was no better in use (docs/decisions/0010-denoiser.md).
     """
     mix = {preset.name: preset for preset, _ in denoising_mix()}
-    sensor, resized, blocks = (mix[name] for name in ("sensor", "resized", "blocks"))
+    plain, resized, blocks = (mix[name] for name in ("plain", "resized", "blocks"))
     untouched = Degradation(
         name="untouched",
         first=replace(
-            sensor.first,
+            plain.first,
             blur_probability=0.5,
             noise_probability=1.0,
             gaussian_sigma=(2.0, 30.0),
@@ -141,4 +141,4 @@ def metering_mix() -> DegradationMix:
         ),
         scale=1,
     )
-    return (untouched, 0.25), (sensor, 0.15), (resized, 0.15), (blocks, 0.1), (clean, 0.35)
+    return (untouched, 0.25), (plain, 0.15), (resized, 0.15), (blocks, 0.1), (clean, 0.35)
