@@ -6,6 +6,19 @@ from dataclasses import replace
 
 from linearsr.data.presets import BLUR, KEPT, Degradation, DegradationMix, DegradationStage
 
+_BLURRED = replace(BLUR, blur_probability=0.6, kernel_sigma=(0.2, 1.6))
+_NOISY = replace(
+    _BLURRED,
+    noise_probability=0.7,
+    gaussian_sigma=(2.0, 40.0),
+    poisson_scale=(0.1, 2.5),
+    grain_probability=0.5,
+    grain_sigma=(2.0, 30.0),
+    grain_size=(0.5, 3.0),
+    jpeg_probability=0.6,
+    jpeg_quality=(40.0, 97.0),
+)
+
 
 def without_noise(preset: Degradation) -> Degradation:
     """The same process without noise, grain and compression: the same seed blurs and resizes in the same way."""
@@ -20,31 +33,30 @@ def without_noise(preset: Degradation) -> Degradation:
 
 
 def denoising_mix() -> DegradationMix:
-    """What the denoiser learns from, at the size of the LR image.
+    """What the denoiser learns from, at the size of the LR image."""
+    return (plain(), 0.25), (resized(), 0.25), (scanned(), 0.15), (dark(), 0.15), (blocks(), 0.2)
 
-    Noise as it is; noise that was resized, which is wide, compressed once more, and what most shared pictures have;
-    wide grain under JPEG, as scans of old photos have it; noise of the dark; and blocks.
+
+def metering_mix() -> DegradationMix:
+    """What the meter of noise learns from: noise, resized or not, noise as it came, blocks, and next to nothing.
+
+    Where clean pictures are rare, texture is taken for noise; where noise as it came is, it is taken for texture. A
+    meter that had seen wide grain and noise of the dark too was no better in use (docs/decisions/0010-denoiser.md).
     """
-    blurred = replace(BLUR, blur_probability=0.6, kernel_sigma=(0.2, 1.6))
-    plain = Degradation(
-        name="plain",
-        first=replace(
-            blurred,
-            noise_probability=0.7,
-            gaussian_sigma=(2.0, 40.0),
-            poisson_scale=(0.1, 2.5),
-            grain_probability=0.5,
-            grain_sigma=(2.0, 30.0),
-            grain_size=(0.5, 3.0),
-            jpeg_probability=0.6,
-            jpeg_quality=(40.0, 97.0),
-        ),
-        scale=1,
-    )
-    resized = Degradation(
+    return (untouched(), 0.25), (plain(), 0.15), (resized(), 0.15), (blocks(), 0.1), (clean(), 0.35)
+
+
+def plain() -> Degradation:
+    """Noise and grain of the size of the LR image, often under JPEG."""
+    return Degradation(name="plain", first=_NOISY, scale=1)
+
+
+def resized() -> Degradation:
+    """Noise that was resized, which is wide, compressed once more, and what most shared pictures have."""
+    return Degradation(
         name="resized",
         first=replace(
-            plain.first,
+            _NOISY,
             resize_probabilities=(0.3, 0.5, 0.2),
             resize_range=(0.4, 1.6),
             noise_probability=0.9,
@@ -63,10 +75,14 @@ def denoising_mix() -> DegradationMix:
         final_sinc_probability=0.4,
         scale=1,
     )
-    scanned = Degradation(
+
+
+def scanned() -> Degradation:
+    """Wide grain under JPEG, as scans of old photos have it."""
+    return Degradation(
         name="scanned",
         first=replace(
-            plain.first,
+            _NOISY,
             resize_probabilities=(0.3, 0.3, 0.4),
             resize_range=(0.5, 1.5),
             noise_probability=0.2,
@@ -78,10 +94,14 @@ def denoising_mix() -> DegradationMix:
         ),
         scale=1,
     )
-    dark = Degradation(
+
+
+def dark() -> Degradation:
+    """Noise of linear light, strongest in the dark."""
+    return Degradation(
         name="dark",
         first=replace(
-            plain.first,
+            _NOISY,
             resize_probabilities=(0.2, 0.4, 0.4),
             resize_range=(0.4, 1.5),
             noise_probability=0.0,
@@ -92,10 +112,14 @@ def denoising_mix() -> DegradationMix:
         ),
         scale=1,
     )
-    blocks = Degradation(
+
+
+def blocks() -> Degradation:
+    """JPEG with its blocks, and at times a little noise."""
+    return Degradation(
         name="blocks",
         first=replace(
-            blurred,
+            _BLURRED,
             noise_probability=0.3,
             gaussian_sigma=(0.5, 6.0),
             poisson_scale=(0.05, 0.6),
@@ -104,21 +128,14 @@ def denoising_mix() -> DegradationMix:
         ),
         scale=1,
     )
-    return (plain, 0.25), (resized, 0.25), (scanned, 0.15), (dark, 0.15), (blocks, 0.2)
 
 
-def metering_mix() -> DegradationMix:
-    """What the meter of noise learns from: noise, resized or not, noise as it came, blocks, and next to nothing.
-
-    Where clean pictures are rare, texture is taken for noise; where noise as it came is, it is taken for texture. A
-    meter that had seen wide grain and noise of the dark too was no better in use (docs/decisions/0010-denoiser.md).
-    """
-    mix = {preset.name: preset for preset, _ in denoising_mix()}
-    plain, resized, blocks = (mix[name] for name in ("plain", "resized", "blocks"))
-    untouched = Degradation(
+def untouched() -> Degradation:
+    """Noise as it came, under next to no JPEG."""
+    return Degradation(
         name="untouched",
         first=replace(
-            plain.first,
+            _NOISY,
             blur_probability=0.5,
             noise_probability=1.0,
             gaussian_sigma=(2.0, 30.0),
@@ -128,7 +145,11 @@ def metering_mix() -> DegradationMix:
         ),
         scale=1,
     )
-    clean = Degradation(
+
+
+def clean() -> Degradation:
+    """Next to no noise."""
+    return Degradation(
         name="clean",
         first=replace(
             BLUR,
@@ -141,4 +162,3 @@ def metering_mix() -> DegradationMix:
         ),
         scale=1,
     )
-    return (untouched, 0.25), (plain, 0.15), (resized, 0.15), (blocks, 0.1), (clean, 0.35)
