@@ -17,12 +17,12 @@ from collections import Counter
 from pathlib import Path
 from string import Template
 
-from linearsr.models.fidelity import DEFAULT
+from linearsr.models.fidelity import DEFAULT, DENOISED
 
 METRICS = {"psnr_y": "PSNR", "ssim_y": "SSIM", "lpips_alex": "LPIPS", "dists": "DISTS", "niqe": "NIQE"}
 STAGES = (
     *("base", "autoencoder", "flow", "experts/expert?", "polish", "sft"),
-    *("fidelity", "detail", "distill", "denoise", "meter"),
+    *("fidelity", "detail", "distill", "denoise", "meter", "judge"),
 )
 """Folders of a run, in order."""
 CARD = Template("""# $name
@@ -38,14 +38,14 @@ $parts
 Four transformers of width $width and depth $depth with ReLU linear attention, one per range of signal-to-noise ratio
 (boundaries $boundaries), predict a stride-32 latent in 4 steps; a decoder that also sees the LR image turns it into
 pixels. `faithful` is a decoder trained for the distance to the photo alone, the one inside the autoencoder for detail;
-`--fidelity` goes from this one to that (default: $fidelity). `denoiser` takes noise out of photos first, where it is
+`--fidelity` goes from this one to that (default: $fidelity, and $denoised where noise went). `denoiser` takes noise out of photos first, where it is
 noise for sure (`--denoise`, `docs/decisions/0010-denoiser.md`).
 
 ## Training
 
 $photos crops of photos from $sources sources under free licences (`SOURCES.csv`), $held_out of them held out for
-validation. `recipes/train_tiny.py` on two CPU cores; every stage starts from the one before it, but for `denoise` and
-`meter`, which stand by themselves.
+validation. `recipes/train_tiny.py` on two CPU cores; every stage starts from the one before it, but for `denoise`,
+`meter` and `judge`, which stand by themselves.
 
 | stage | steps | hours | first loss | last loss |
 |---|---|---|---|---|
@@ -53,7 +53,7 @@ $stages
 
 Losses are means over the first and last tenth of each stage's log; in the polish its weights were raised on the way
 (`docs/log.md`). A number behind a stage counts how often it was gone on with (a meter, made anew), and the log says
-what was changed. From the first `fidelity` on, a core was shared with other work; the hours are of a busy machine.
+what was changed. Of the last `detail` three tenths are in the weights, and seven of the one before. From the first `fidelity` on, a core was shared with other work; the hours are of a busy machine.
 
 ## Scores
 
@@ -73,7 +73,7 @@ sampled latent adds nothing that these numbers can tell. `docs/log.md` says why.
   the paper's model, and its scores are not comparable with the paper's.
 - It sharpens edges and textures; it does not invent faces or letters, and small text stays as legible as the input.
 - Noise goes, and fine texture with it: skin and fur of a noisy photo come out smooth. A photo of nothing but fine
-  texture may be taken for noisy (one of the 100 RealSR crops is, of cloth); `--denoise 0` leaves it as it is.
+  texture may be taken for noisy (two of the 100 RealSR crops are in part, of cloth); `--denoise 0` leaves it as it is.
 - JPEG blocks are left to the decoder, which reduces and does not remove them; `--denoise 1` takes out more.
 
 ## Licence
@@ -107,6 +107,7 @@ def main() -> None:
         sources=len({source for source, _ in sources}),
         held_out=_held_out(photos),
         fidelity=DEFAULT,
+        denoised=DENOISED,
         stages="\n".join(_numbered([*earlier, *_stage_rows(arguments.run)])),
         metrics=" | ".join(METRICS.values()),
         rule="---|" * (len(METRICS) - 1) + "---",

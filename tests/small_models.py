@@ -24,7 +24,7 @@ AUTOENCODER = AutoencoderConfig(latent_channels=4, widths=(6, 6, 8, 8), depth=1,
 TRANSFORMER = TransformerConfig(
     latent_channels=4, lr_channels=6, width=16, depth=2, heads=2, mlp_ratio=2.0, guidance_width=8
 )
-DENOISER = DenoiserConfig(widths=(4, 6, 8), depth=1, meter_width=4)
+DENOISER = DenoiserConfig(widths=(4, 6, 8), depth=1, meter_width=4, judge_width=4)
 _ALEXNET = ((64, 3, 11), (192, 64, 5), (384, 192, 3), (256, 384, 3), (256, 256, 3))
 _VGG_WIDTHS = (3, 64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
 
@@ -44,14 +44,16 @@ def small_experts(seed: int = 0, config: TransformerConfig = TRANSFORMER) -> Exp
 def small_denoiser(seed: int = 0) -> Denoiser:
     """A denoiser that finds a noise of about 10 levels in everything."""
     denoiser = seeded(seed, lambda: Denoiser(DENOISER))
-    nn.init.constant_(denoiser.meter.cells[-1].bias, math.log(10))
+    for looks in (denoiser.meter.cells, denoiser.judge.among_all):
+        nn.init.constant_(looks[-1].bias, math.log(10))
     return denoiser
 
 
 def changing_denoiser(change: float) -> Denoiser:
     """A denoiser that finds a strength of 10 levels and changes every pixel by ``change`` of them."""
     denoiser = small_denoiser()
-    denoiser.meter.forward = lambda lr: torch.full((len(lr),), math.log(10))
+    for looks in (denoiser.meter, denoiser.judge):
+        looks.forward = lambda pictures: torch.full((len(pictures),), math.log(10))
     denoiser.forward = lambda lr, strength: lr + change / 127.5
     return denoiser
 

@@ -10,13 +10,14 @@ import torch.nn.functional as F
 from small_models import photo, seeded, small_autoencoder, small_denoiser, small_experts, small_transformer
 
 from linearsr.data.loader import PairPool
-from linearsr.data.noise_mixes import denoising_mix, metering_mix
+from linearsr.data.noise_mixes import denoising_mix, judging_mix, metering_mix
 from linearsr.data.noisy import NoisyPairs
 from linearsr.data.sampling import PairSource
 from linearsr.diffusion.flow import TimestepDensity
 from linearsr.models.autoencoder import Autoencoder
 from linearsr.training.config import StageConfig
 from linearsr.training.denoising import DenoiseStage, MeterStage
+from linearsr.training.judging import CellPool, JudgeStage
 from linearsr.training.objective import ImageLoss, ImageLossWeights
 from linearsr.training.stages import (
     AutoencoderStage,
@@ -29,7 +30,7 @@ from linearsr.training.stages import (
     Stage,
 )
 
-NAMES = ("base", "autoencoder", "flow", "expert", "polish", "decoder", "distill", "denoise", "meter")
+NAMES = ("base", "autoencoder", "flow", "expert", "polish", "decoder", "distill", "denoise", "meter", "judge")
 LOSS = ImageLossWeights(l1=1.0, lpips=0.2, adversarial=0.05)
 
 
@@ -62,6 +63,10 @@ def small_stage(
         return DenoiseStage(config, small_denoiser(), NoisyPairs(pool, denoising_mix()))
     if name == "meter":
         return MeterStage(config, small_denoiser().meter, NoisyPairs(pool, metering_mix()))
+    if name == "judge":
+        denoiser = small_denoiser()
+        pairs = NoisyPairs(pool, judging_mix())
+        return JudgeStage(config, denoiser.judge, CellPool.of(pairs, denoiser, count=16, lr_side=16, seed=0))
     if name == "distill":
         return DistillStage(config, small_experts(), pool)
     density = TimestepDensity() if name == "flow" else TimestepDensity(low=0.223, high=0.875)

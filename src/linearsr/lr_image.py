@@ -106,30 +106,34 @@ class DenoisedImage:
         return stop
 
 
-def denoised(image: LRImage, denoiser: Denoiser | None, share: float) -> LRImage | DenoisedImage:
-    """Return the image less a ``share`` of its noise, from 0 to 1.
+def denoised(
+    image: LRImage, denoiser: Denoiser | None, share: float, strength: float | None = None
+) -> LRImage | DenoisedImage:
+    """Return the image less a ``share`` of its noise, from 0 to 1, whose ``strength`` is measured if it is not given.
 
     An image of which nothing is to be taken out is returned as it is, as is every one where there is no ``denoiser``.
     """
     if denoiser is None or share == 0:
         return image
-    return DenoisedImage(image, denoiser, noise_strength(_windows(image, denoiser), denoiser), share)
+    if strength is None:
+        strength = noise_strength(squares(image, denoiser), denoiser)
+    return DenoisedImage(image, denoiser, strength, share)
 
 
-def fitting_share(image: LRImage, denoiser: Denoiser | None) -> float:
-    """Return how much of what may be the image's noise is best taken out, from 0 to 1."""
-    if denoiser is None:
-        return 0.0
-    windows = _windows(image, denoiser)
-    return automatic_share(windows, denoiser, noise_strength(windows, denoiser))
+def fitting_share(image: LRImage, denoiser: Denoiser | None) -> tuple[float, float | None]:
+    """Return how much of the image's noise is best taken out, from 0 to 1, and how strong it is, if that was measured.
+
+    The strength is in 8-bit levels.
+    """
+    return (0.0, None) if denoiser is None else automatic_share(squares(image, denoiser), denoiser)
 
 
-def _windows(image: LRImage, denoiser: Denoiser) -> Tensor:
-    """Squares from all over the image, (N, 3, h, w), for the denoiser; smaller than ``WINDOW`` where the image is."""
+def squares(image: LRImage, denoiser: Denoiser) -> Tensor:
+    """Return squares from all over the image, (N, 3, h, w), for the denoiser; less than ``WINDOW`` if it is."""
     tops, lefts = (_starts(cells * LR_STRIDE) for cells in image.grid)
     rows = [image.read(top, min(top + WINDOW, image.grid[0] * LR_STRIDE)) for top in tops]
-    squares = [strip[..., left : left + WINDOW] for strip in rows for left in lefts]
-    return torch.cat(squares).to(denoiser.strength_in.weight.dtype)
+    windows = [strip[..., left : left + WINDOW] for strip in rows for left in lefts]
+    return torch.cat(windows).to(denoiser.strength_in.weight.dtype)
 
 
 def _starts(length: int) -> list[int]:

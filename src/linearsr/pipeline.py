@@ -54,11 +54,12 @@ OutputType = Literal["pil", "np", "pt"]
 
 @dataclass(frozen=True)
 class SROutput:
-    """Results of a pipeline call, one per input image, each with its tags and the share of its noise that went."""
+    """Results of a pipeline call, one per input image: its tags, the share of its noise that went, and its fidelity."""
 
     images: list[Image] | list[np.ndarray] | list[Tensor]
     tags: list[tuple[str, ...]]
     denoised: list[float]
+    fidelity: list[float]
 
 
 class SRPipeline:
@@ -154,21 +155,23 @@ class SRPipeline:
     def decoder(self, fidelity: float | None = None) -> Decoder:
         """Return the decoder at ``fidelity``, 0 for the most detail and 1 for the least distance to the photo.
 
-        None is the model's own: a fifth of the way, or 0 where there is no second decoder.
+        None is the model's own for photos that have no noise: a fifth of the way, or 0 without a second decoder.
 
         Raises:
             InputError: if the model has none but that of 0.
         """
         try:
-            return self.knob.at(fidelity)
+            return self.knob.at(self.knob.fitting(0.0) if fidelity is None else fidelity)
         except ValueError as error:
             remedy = "leave fidelity at 0, or train one with linearsr train fidelity"
             raise InputError(f"the model {self.name} has {error}", remedy=remedy) from error
 
-    def lr_image(self, samples: Samples | NDArray[np.float32], denoise: float | None) -> LRImage | DenoisedImage:
+    def lr_image(
+        self, samples: Samples | NDArray[np.float32], denoise: float, noise: float | None = None
+    ) -> LRImage | DenoisedImage:
         """Return what the networks read of a photo, (H, W, 1) or (H, W, 3), less a share of its noise.
 
-        None leaves out as much of it as fits.
+        ``noise`` is how strong that is, in 8-bit levels; None measures it.
 
         Raises:
             InputError: if a share is asked for and the model has no denoiser.
@@ -176,9 +179,7 @@ class SRPipeline:
         if denoise and self.denoiser is None:
             remedy = "leave denoise out, or train one with linearsr train denoise"
             raise InputError(f"the model {self.name} has no denoiser for a share of {denoise}", remedy=remedy)
-        image = LRImage(samples, self.device)
-        share = fitting_share(image, self.denoiser) if denoise is None else denoise
-        return denoised(image, self.denoiser, share)
+        return denoised(LRImage(samples, self.device), self.denoiser, denoise, noise)
 
     @property
     def words(self) -> WordEncoder:
@@ -213,7 +214,8 @@ class SRPipeline:
             num_inference_steps: sampling steps (NFE); 4 gives each expert one.
             denoise: share of the photo's noise and JPEG blocks that is taken out first, from 0 to 1; None takes out all
                 where there is noise for sure and nothing where it may be texture.
-            fidelity: from 0, the most detail, to 1, the closest to the photo; None is the model's own.
+            fidelity: from 0, the most detail, to 1, the closest to the photo; None is the model's own: a fifth, or
+                less, down to a tenth, where noise was taken out.
             tags: "none", words, or "auto": each photo's own, for a model trained with tags.
             caption: free text in the place of tags, for a model with a text encoder.
             negative_tags: what the images are not to look like; needs a ``guidance_scale`` above 1.
@@ -244,19 +246,22 @@ class SRPipeline:
         ]
         used = [own.chosen_tags for own in requests]
         shares = [own.denoise or 0.0 for own in requests]
+        fidelities = [own.fidelity or 0.0 for own in requests]
         if output_type == "pil":
-            return SROutput([to_pil(result) for result in results], used, shares)
+            return SROutput([to_pil(result) for result in results], used, shares, fidelities)
         arrays = [to_unit(result.color) for result in results]
         tensors = [torch.from_numpy(a).permute(2, 0, 1) for a in arrays]
-        return SROutput(arrays if output_type == "np" else tensors, used, shares)
+        return SROutput(arrays if output_type == "np" else tensors, used, shares, fidelities)
 
     def settled(self, picture: Picture, request: UpscaleRequest) -> UpscaleRequest:
-        """Return the request with what is left to the picture decided: its tags, and how much of its noise goes."""
+        """Return the request with what is left to the picture decided: tags, how much noise goes, and fidelity."""
         tags = choose_tags(picture, request, self.experts.transformer_config, self.tagger)
-        share = request.denoise
+        share, noise, fidelity = request.denoise, request.noise, request.fidelity
         if share is None:
-            share = fitting_share(LRImage(picture.color, self.device), self.denoiser)
-        return replace(request, tags=tags, denoise=share)
+            share, noise = fitting_share(LRImage(picture.color, self.device), self.denoiser)
+        if fidelity is None:
+            fidelity = self.knob.fitting(share)
+        return replace(request, tags=tags, denoise=share, noise=noise, fidelity=fidelity)
 
     def upscale(
         self,
@@ -303,18 +308,10 @@ class SRPipeline:
         generator = generator or torch.Generator().manual_seed(request.seed)
         request, config = self.settled(picture, request), self.experts.transformer_config
         guidance = guide(request.chosen_tags, request.negative_tags, config, self.words, request.caption)
-        decoder, lr = self.decoder(request.fidelity), self.lr_image(picture.color, request.denoise)
-        upscaling = Upscaling(decoder, self.experts, lr, request, peers, guidance)
+        lr = self.lr_image(picture.color, request.denoise or 0.0, request.noise)
+        upscaling = Upscaling(self.decoder(request.fidelity), self.experts, lr, request, peers, guidance)
 
         def decoded() -> Iterator[Tensor]:
             yield from upscaling.rows(upscaling.sample_latent(generator, on_step_end))
 
         return finish(decoded(), picture, request, on_rows=on_rows, peers=peers)
-
-    def upscale_tensor(
-        self, lr: Tensor, request: UpscaleRequest, generator: torch.Generator, on_step_end: StepCallback | None = None
-    ) -> Tensor:
-        """(1, 3, h, w) in [-1, 1] -> (1, 3, 4h, 4w) float32, at the native scale."""
-        image = self.lr_image(((lr[0].permute(1, 2, 0) + 1) / 2).cpu().numpy(), request.denoise)
-        upscaling = Upscaling(self.decoder(request.fidelity), self.experts, image, request)
-        return torch.cat(list(upscaling.rows(upscaling.sample_latent(generator, on_step_end))), 2)

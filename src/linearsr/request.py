@@ -25,7 +25,8 @@ class UpscaleRequest:
 
     The model enlarges by 4; any other ``scale``, ``width``, ``height`` or ``max_side`` is reached from there with a
     Lanczos filter. ``denoise`` is the share of the photo's noise that is taken out first; None takes out what is noise
-    for sure. ``fidelity`` goes from 0, the most detail, to 1, the closest to the photo; None is the model's own. A
+    for sure. ``noise`` is how strong it is, in 8-bit levels; None measures it. ``fidelity`` goes from 0, the most
+    detail, to 1, the closest to the photo; None is the model's own, which is less where noise is taken out. A
     ``caption`` is free text in the place of tags, and needs a text encoder.
     ``tile`` is in LR pixels: None decides by size, 0 never tiles. Every image draws its noise from its own generator
     seeded with ``seed``, so neither order nor company changes it.
@@ -38,6 +39,7 @@ class UpscaleRequest:
     steps: int = 4
     solver: Solver = "euler"
     denoise: float | None = None
+    noise: float | None = None
     fidelity: float | None = None
     tags: TagChoice = "auto"
     caption: str | None = None
@@ -56,6 +58,8 @@ class UpscaleRequest:
         for name in ("denoise", "fidelity"):
             if getattr(self, name) is not None:
                 _between(name, getattr(self, name), 0, 1, numbers.Real)
+        if self.noise is not None:
+            _between("noise", self.noise, 0, 255, numbers.Real)
         _between("guidance_scale", self.guidance_scale, 1, 20, numbers.Real)
         self._check_tags()
         _between("seed", self.seed, 0, 2**63 - 1)

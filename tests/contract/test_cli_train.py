@@ -50,7 +50,7 @@ def after_flow(finished, tmp_path):
 
 def test_every_stage_has_its_folder_and_export_writes_a_model_that_upscales(finished, tmp_path):
     folders = {path.name for path in finished.iterdir() if path.is_dir()}
-    assert folders == {"base", *STAGES, "meter"}
+    assert folders == {"base", *STAGES, "meter", "judge"}
     assert {path.name for path in (finished / "experts").iterdir() if path.is_dir()} == {f"expert{i}" for i in "1234"}
     assert linearsr(["train", "export", "--run", str(finished), "-o", str(tmp_path / "model"), "--name", "mine"]) == 0
     assert json.loads((tmp_path / "model/model_index.json").read_text())["name"] == "mine"
@@ -184,7 +184,8 @@ def test_the_denoiser_goes_on_from_a_models_own(train, finished, model, tmp_path
 
 
 def test_decoders_are_trained_on_what_the_denoiser_leaves(train, finished, tmp_path, monkeypatch):
-    monkeypatch.setattr(judging, "share_of", lambda change, strength: torch.ones_like(change))
+    monkeypatch.setattr(judging, "NOTHING", 0.0)
+    monkeypatch.setattr(judging, "share_of", lambda strength, change: torch.ones_like(change))
     with_denoiser, without = tmp_path / "with", tmp_path / "without"
     for run, left_out in ((with_denoiser, ("detail",)), (without, ("detail", "denoise"))):
         shutil.copytree(finished, run, ignore=shutil.ignore_patterns(*left_out))

@@ -16,6 +16,7 @@ from small_models import changing_denoiser, photo, small_denoiser
 import linearsr.lr_image
 import linearsr.scratch
 from linearsr.lr_image import DenoisedImage, LRImage, denoised, fitting_share
+from linearsr.models.judging import NOTHING
 from linearsr.pipeline import SRPipeline
 
 CPU = torch.device("cpu")
@@ -96,34 +97,40 @@ def test_denoising_goes_on_where_memory_ran_out(image, whole, monkeypatch):
     assert 0 < calls[1] < 504
 
 
-@pytest.mark.parametrize(("change", "share"), [(3, 0), (6.5, 0.75), (9, 1)])
+@pytest.mark.parametrize(("change", "share"), [(3, 0), (9, 1)])
 def test_what_there_is_to_take_out_decides_how_much_goes(image, change, share):
-    assert fitting_share(image, changing_denoiser(change)) == pytest.approx(share, abs=1e-4)
+    assert fitting_share(image, changing_denoiser(change)) == pytest.approx((share, 10.0))
 
 
 def test_the_denoiser_is_not_run_where_the_meter_finds_next_to_nothing(image):
     denoiser = changing_denoiser(9)
-    denoiser.meter.forward = lambda lr: torch.full((len(lr),), math.log(1.9))
-    denoiser.forward = None
-    assert fitting_share(image, denoiser) == 0
+    denoiser.meter.forward = lambda lr: torch.full((len(lr),), math.log(NOTHING))
+    denoiser.forward = denoiser.update = None
+    assert fitting_share(image, denoiser) == (0, None)
 
 
 def test_an_image_of_which_nothing_goes_is_left_as_it_is(image):
-    assert fitting_share(image, None) == 0
+    assert fitting_share(image, None) == (0, None)
     assert denoised(image, None, 1.0) is image
     assert denoised(image, small_denoiser(), 0) is image
     assert isinstance(denoised(image, small_denoiser(), 0.5), DenoisedImage)
 
 
+def test_a_strength_that_is_known_is_not_measured_again(image):
+    assert denoised(image, changing_denoiser(9), 1.0).strength == pytest.approx(10)
+    denoiser = small_denoiser()
+    denoiser.judge.forward = denoiser.meter.forward = None
+    assert denoised(image, denoiser, 1.0, 17.0).strength == 17
+
+
 @pytest.mark.parametrize("size", [(1, 1), (3, 700), (65, 64), (127, 129), (700, 1500)])
 def test_noise_is_judged_by_squares_all_over_images_of_any_size(size, monkeypatch):
     seen, denoiser = [], changing_denoiser(9)
-    denoiser.meter.forward = lambda windows: seen.extend(windows) or torch.linspace(0, 4, len(windows))
-    lr = denoised(LRImage(photo(*size), CPU), denoiser, 1.0)
+    denoiser.meter.forward = lambda windows: seen.extend(windows) or torch.zeros(len(windows))
+    assert fitting_share(LRImage(photo(*size), CPU), denoiser) == (0, None)
     rows, columns = (max(1, min(5, -(-side // 8) * 8 // 64)) for side in size)
     assert len(seen) == rows * columns
     assert {tuple(window.shape) for window in seen} == {(3, *(min(64, -(-side // 8) * 8) for side in size))}
-    assert lr.strength == pytest.approx(math.e if len(seen) > 1 else 1)
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +152,10 @@ def noisy(pixels, sigma):
 
 @pytest.mark.parametrize("sigma", [8, 16, 24, 32])
 def test_the_embedded_denoiser_takes_noise_out_and_leaves_the_photo(embedded, sample_photo, sigma):
-    lr = embedded.lr_image(noisy(sample_photo, sigma), None)
+    photo_with_noise = noisy(sample_photo, sigma)
+    share, strength = fitting_share(LRImage(photo_with_noise, CPU), embedded.denoiser)
+    assert share == 1
+    lr = embedded.lr_image(photo_with_noise, share, strength)
     assert sigma / 1.6 < lr.strength < sigma * 1.6
     with torch.inference_mode():
         left = (lr.read(0, 8 * lr.grid[0]) - LRImage(sample_photo, CPU).read(0, 8 * lr.grid[0])) * 127.5
@@ -154,12 +164,13 @@ def test_the_embedded_denoiser_takes_noise_out_and_leaves_the_photo(embedded, sa
 
 @pytest.mark.parametrize("sigma", [8, 16, 24])
 def test_noise_is_measured_where_there_is_nothing_else_to_see(embedded, sigma):
-    lr = embedded.lr_image(noisy(np.full((256, 256, 3), 128), sigma), None)
+    lr = embedded.lr_image(noisy(np.full((256, 256, 3), 128), sigma), 1.0)
     assert sigma / 1.3 < lr.strength < sigma * 1.3
 
 
 def test_the_embedded_denoiser_leaves_a_clean_photo_as_it_is(embedded, sample_photo):
-    assert isinstance(embedded.lr_image(sample_photo, None), LRImage)
+    share, _ = fitting_share(LRImage(sample_photo, CPU), embedded.denoiser)
+    assert share == 0
 
 
 def test_letters_are_hardly_ever_taken_for_noise(embedded):
@@ -170,7 +181,7 @@ def test_letters_are_hardly_ever_taken_for_noise(embedded):
     ):
         page = PIL.Image.new("RGB", (256, 256), ground)
         PIL.ImageDraw.Draw(page).text((4, 4), lines, fill=ink, font_size=size)
-        shares.append(fitting_share(LRImage(np.asarray(page), CPU), embedded.denoiser))
+        shares.append(fitting_share(LRImage(np.asarray(page), CPU), embedded.denoiser)[0])
     assert sum(share > 0 for share in shares) <= 1, shares
 
 

@@ -13,6 +13,7 @@ from small_models import photo, small_autoencoder, small_denoiser, small_pipelin
 from linearsr import streaming
 from linearsr.errors import DeviceError, ImageTooLargeError, InputError
 from linearsr.imaging.picture import Metadata, Picture
+from linearsr.models.fidelity import DEFAULT, DENOISED
 from linearsr.models.sweep import velocity_in_strips
 from linearsr.pipeline import SRPipeline
 from linearsr.request import UpscaleRequest
@@ -191,6 +192,15 @@ def test_denoising_is_a_share_and_is_refused_without_a_denoiser(pipe, tmp_path):
     with pytest.raises(InputError, match=r"the model small has no denoiser for a share of 0\.5"):
         pipe.upscale(picture(), UpscaleRequest(denoise=0.5))
     assert np.array_equal(pipe.upscale(picture(), UpscaleRequest(denoise=0)).color, results[0])
+
+
+def test_where_noise_was_taken_out_the_fidelity_is_less_unless_it_was_asked_for(pipe):
+    whole = SRPipeline(pipe.autoencoder, pipe.experts, small_autoencoder(1).decoder, small_denoiser(), name="whole")
+    left, taken = (whole(picture().color, denoise=share) for share in (0, 1))
+    assert (left.fidelity, taken.fidelity) == ([DEFAULT], [pytest.approx(DENOISED)])
+    asked = whole(picture().color, denoise=1, fidelity=DEFAULT)
+    assert asked.fidelity == [DEFAULT]
+    assert not np.array_equal(np.asarray(taken.images[0]), np.asarray(asked.images[0]))
 
 
 def test_every_kind_of_input_gives_the_same_picture(pipe):

@@ -26,9 +26,10 @@ from linearsr.imaging.codec import decode
 from linearsr.imaging.encoder import encode
 from linearsr.imaging.formats import output_format
 from linearsr.imaging.picture import Picture
-from linearsr.lr_image import DenoisedImage, LRImage, denoised
+from linearsr.lr_image import LRImage, denoised, squares
 from linearsr.memory import estimate_peak_memory
 from linearsr.models.autoencoder import LR_STRIDE, SCALE
+from linearsr.models.judging import metered
 from linearsr.pipeline import SRPipeline
 from linearsr.request import UpscaleRequest
 from linearsr.tags.tagger import load_tagger, seen_by_tagger
@@ -177,26 +178,26 @@ def time_tagging(pipeline: SRPipeline, picture: Picture, *, repeats: int) -> Par
 
 @torch.inference_mode()
 def time_denoising(pipeline: SRPipeline, picture: Picture, *, repeats: int) -> list[Part]:
-    """Time measuring how strong the noise is and, aside, taking it out."""
+    """Time looking for noise and, aside, telling how strong it is and taking it out."""
     denoiser, image = pipeline.denoiser, LRImage(picture.color, pipeline.device)
     if denoiser is None:
         return []
 
-    def measure() -> LRImage | DenoisedImage:
-        return denoised(image, denoiser, 1.0)
+    def look() -> Tensor:
+        return metered(squares(image, denoiser), denoiser)
 
     def take_out() -> Tensor:
-        return measure().read(0, image.grid[0] * LR_STRIDE)
+        return denoised(image, denoiser, 1.0).read(0, image.grid[0] * LR_STRIDE)
 
-    seconds = [median_seconds(work, repeats=repeats, device=pipeline.device) for work in (measure, take_out)]
-    macs = [count_macs(work) for work in (measure, take_out)]
+    seconds = [median_seconds(work, repeats=repeats, device=pipeline.device) for work in (look, take_out)]
+    macs = [count_macs(work) for work in (look, take_out)]
     meter = _parameters(denoiser.meter)
     return [
-        Part(name="measuring noise", seconds=seconds[0], macs=macs[0], parameters=meter),
+        Part(name="looking for noise", seconds=seconds[0], macs=macs[0], parameters=meter),
         Part(
             name="taking it out, where found",
-            seconds=max(0.0, seconds[1] - seconds[0]),
-            macs=macs[1] - macs[0],
+            seconds=seconds[1],
+            macs=macs[1],
             parameters=_parameters(denoiser) - meter,
             aside=True,
         ),

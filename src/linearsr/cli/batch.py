@@ -68,6 +68,7 @@ class Batch:
                 seconds=seconds,
                 tags=settled.chosen_tags,
                 denoised=settled.denoise or 0.0,
+                fidelity=settled.fidelity or 0.0,
             )
         )
         return True

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Done:
-    """One finished image: sizes as (width, height), its tags, and the share of its noise that was taken out."""
+    """One finished image: sizes as (width, height), its tags, the share of its noise that was taken out, fidelity."""
 
     name: str
     target: Path | None
@@ -28,6 +28,7 @@ class Done:
     seconds: float
     tags: tuple[str, ...] = ()
     denoised: float = 0.0
+    fidelity: float = 0.0
 
 
 class Feedback:
@@ -174,6 +175,7 @@ class JsonFeedback(Feedback):
             size_out=done.size_out,
             tags=done.tags,
             denoised=round(done.denoised, 3),
+            fidelity=round(done.fidelity, 3),
             seconds=round(done.seconds, 3),
         )
 

@@ -1,4 +1,4 @@
-"""What the denoiser and its meter learn from: noise, grain and JPEG at the size of the LR image, and none of it."""
+"""What the denoiser, its meter and its judge learn from: noise, grain and JPEG at the size of LR images, and none."""
 
 from __future__ import annotations
 
@@ -44,6 +44,22 @@ def metering_mix() -> DegradationMix:
     meter that had seen wide grain and noise of the dark too was no better in use (docs/decisions/0010-denoiser.md).
     """
     return (untouched(), 0.25), (plain(), 0.15), (resized(), 0.15), (blocks(), 0.1), (clean(), 0.35)
+
+
+def judging_mix() -> DegradationMix:
+    """What the judge of noise learns from: everything the other two do, and most of all pictures with next to no noise.
+
+    Of those, only the ones come to it that the meter takes for noisy.
+    """
+    return (
+        (untouched(), 0.06),
+        (plain(), 0.065),
+        (resized(), 0.065),
+        (scanned(), 0.065),
+        (dark(), 0.06),
+        (blocks(), 0.05),
+        (clean(), 0.635),
+    )
 
 
 def plain() -> Degradation:

@@ -1,7 +1,8 @@
 """Noise and JPEG blocks out of the LR image, before anything is enlarged.
 
     x = lr + U(lr, s)      U: a small network in the shape of a U, at 1/2, 1/4 and 1/8 of the LR side
-    s = exp M(lr)          M: the meter, which estimates how strong the noise is
+    s ~ exp M(lr)          M: the meter, a first look at how strong the noise is
+    s = exp J(lr, U)       J: the judge, a second look (noise_judge.py)
 
 The strength s is one number for a picture: the root mean square of what noise and compression have changed, in 8-bit
 levels. Told it, the network need not guess whether faint structure in one place is noise.
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 
 from linearsr.models.autoencoder import Downsample, ResidualBlock, Upsample
 from linearsr.models.configs import check_positive
+from linearsr.models.noise_judge import NoiseJudge
 
 STRIDE = 8
 """LR pixels along a side of a cell of the coarsest level."""
@@ -38,9 +40,10 @@ class DenoiserConfig:
     widths: tuple[int, int, int] = (64, 96, 160)
     depth: int = 2
     meter_width: int = 32
+    judge_width: int = 48
 
     def __post_init__(self) -> None:
-        check_positive(self, "depth", "meter_width")
+        check_positive(self, "depth", "meter_width", "judge_width")
         if len(self.widths) != 3 or min(self.widths) < 1:
             raise ValueError(f"widths must be three positive channel counts, one per level, not {self.widths}")
 
@@ -88,8 +91,13 @@ class Denoiser(nn.Module):
         self.after = nn.ModuleList(_blocks(width, depth) for width in widths[:-1])
         self.tail = nn.Sequential(nn.Conv2d(widths[0], 12, 3, padding=1), nn.PixelShuffle(2))
         self.meter = NoiseMeter(config.meter_width)
+        self.judge = NoiseJudge(config.judge_width)
 
     def forward(self, lr: Tensor, strength: Tensor) -> Tensor:
+        return lr + self.update(lr, strength)
+
+    def update(self, lr: Tensor, strength: Tensor) -> Tensor:
+        """What is added to the LR image: the noise of that strength, taken the other way round."""
         x = self.stem(lr) + self.told(strength)
         finer = []
         for before, down in zip(self.before, self.down, strict=False):
@@ -100,7 +108,7 @@ class Denoiser(nn.Module):
         for up, after in zip(reversed(self.up), reversed(self.after), strict=True):
             x = after(finer.pop() + up(x))
         update: Tensor = self.tail(x)
-        return lr + update
+        return update
 
     def told(self, strength: Tensor) -> Tensor:
         """What a strength adds to the first features: (B,) -> (B, C, 1, 1)."""

@@ -15,6 +15,8 @@ from linearsr.models.autoencoder import Decoder
 
 DEFAULT = 0.2
 """Of models with both decoders: better than 0 by PSNR, SSIM, LPIPS and DISTS at once (docs/results.md)."""
+DENOISED = 0.1
+"""The same where all noise was taken out: detail went with it, and none is left to be sharpened (docs/log.md)."""
 
 
 class FidelityKnob:
@@ -24,14 +26,16 @@ class FidelityKnob:
         self.detailed, self.faithful = detailed, faithful
         self._last: tuple[float, Decoder] | None = None
 
-    def at(self, fidelity: float | None) -> Decoder:
-        """Return the decoder at ``fidelity``; None is DEFAULT, or 0 where there is no second decoder.
+    def fitting(self, denoised: float) -> float:
+        """Return the fidelity for a photo of which that share of the noise is taken out; 0 without a second decoder."""
+        return 0.0 if self.faithful is None else DEFAULT + denoised * (DENOISED - DEFAULT)
+
+    def at(self, fidelity: float) -> Decoder:
+        """Return the decoder at ``fidelity``.
 
         Raises:
             ValueError: if there is none but that of 0.
         """
-        if fidelity is None:
-            fidelity = 0.0 if self.faithful is None else DEFAULT
         if fidelity == 0:
             return self.detailed
         if self.faithful is None:

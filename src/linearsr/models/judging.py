@@ -1,8 +1,8 @@
 """How much of a picture's noise goes: all where it is noise for sure and can be seen, nothing elsewhere.
 
-The meter alone cannot tell, for it may take fine texture for noise. But of true noise the denoiser takes out as much as
-it was told; of texture it finds less, and of letters and drawings it would take more. So the change it makes decides,
-by its size and beside the strength (docs/decisions/0010-denoiser.md).
+The meter looks first, in next to no time, so that most photos do without a denoiser at all. Where it finds something,
+the judge says how strong that is. It is wrong about fine texture at times; but of that the denoiser takes out much less
+than it was told, and of noise nearly as much. So the change it makes decides too (docs/decisions/0010-denoiser.md).
 
 Legend: B pictures, or squares of one, (B, 3, h, w) in [-1, 1]; levels are those of 8 bits.
 """
@@ -13,48 +13,58 @@ import torch
 from torch import Tensor
 
 from linearsr.models.denoiser import LEVELS_PER_UNIT, Denoiser
+from linearsr.models.noise_cells import noise_cells
 
-FAINT, PLAIN = 2.0, 3.0
-"""Levels: a picture that denoising changes by the first is left as it is; from the second on, its noise may go."""
-STRONG, VERY_STRONG = 5.0, 7.0
-"""Levels: between these, less and less proof is asked for. Strong noise that stays is worse than texture that goes."""
-DOUBTFUL, SURE = 0.65, 0.75
+NOTHING = 1.5
+"""Levels: a picture that the meter finds no more in is left as it is."""
+FAINT, PLAIN = 2.5, 4.0
+"""Levels: so does one that the judge finds the first in; from the second on, its noise may go."""
+DOUBTFUL, SURE = 0.5, 0.65
 """Change as a share of the strength: up to the first it is texture taken for noise, from the second on it is noise."""
-LENIENCE = 0.1
-"""Both are less by this where the change is very strong."""
 USUAL, EXCESSIVE = 1.2, 1.4
-"""That share at the other end: up to the first it is noise, from the second on more than noise would be taken out."""
+"""That share at the other end: up to the first it is noise; from the second on more than that would go, as letters."""
 
-TRIED = 9
+QUARTILE = 0.25
+"""That of its squares at which the meter looks: in texture a square may be taken for noisier than it is."""
+TRIED = 6
 """Most squares that the denoiser is tried on: of a small picture, all would cost as much as denoising it."""
 
 
 @torch.inference_mode()
 def noise_strength(windows: Tensor, denoiser: Denoiser) -> float:
-    """Strength of a picture's noise in levels, by squares of it: the lower quartile of theirs.
-
-    Where there is texture, a square may be taken for noisier than it is; noise is everywhere.
-    """
-    return float(denoiser.meter(windows).float().quantile(0.25).exp())
+    """Strength of a picture's noise in levels, as the judge finds it in squares of the picture."""
+    cells = noise_cells(_few(windows), denoiser)
+    return float(denoiser.judge(cells.flatten(0, 1)[None]).float().exp())
 
 
 @torch.inference_mode()
-def automatic_share(windows: Tensor, denoiser: Denoiser, strength: float) -> float:
-    """How much of a picture's noise goes, from 0 to 1, by squares of it and the strength of the noise."""
-    if strength <= FAINT:  # so that most photos do without a denoiser at all
-        return 0.0
-    tried = windows[:: -(-len(windows) // TRIED)]
+def automatic_share(windows: Tensor, denoiser: Denoiser) -> tuple[float, float | None]:
+    """How much of a picture's noise goes, from 0 to 1, by squares of it; and its strength, if it came to the judge."""
+    if float(metered(windows, denoiser).quantile(QUARTILE)) <= NOTHING:
+        return 0.0, None
+    strength = noise_strength(windows, denoiser)
+    if strength <= FAINT:
+        return 0.0, strength
+    tried = _few(windows)
     told = tried.new_full((len(tried),), strength)
     change = changes_of(tried, denoiser(tried, told)).square().mean().sqrt()
-    return float(share_of(change, told[0].float()))
+    return float(share_of(change.new_tensor(strength), change)), strength
 
 
 @torch.no_grad()
 def denoised_batch(lr: Tensor, denoiser: Denoiser) -> Tensor:
     """Return B pictures less noise, each by its own, as whole images are in use."""
-    strength = denoiser.meter(lr).exp()
+    strength = denoiser.judge(noise_cells(lr, denoiser)).float().exp()
     output = denoiser(lr, strength).clamp(-1, 1)
-    return lr.lerp(output, share_of(changes_of(lr, output), strength.float())[:, None, None, None])
+    share = share_of(strength, changes_of(lr, output)) * (metered(lr, denoiser) > NOTHING)
+    return lr.lerp(output, share[:, None, None, None])
+
+
+@torch.no_grad()
+def metered(pictures: Tensor, denoiser: Denoiser) -> Tensor:
+    """Strength of the noise in each, in levels, at the meter's first look: (B,)."""
+    strength: Tensor = denoiser.meter(pictures).float().exp()
+    return strength
 
 
 def changes_of(lr: Tensor, output: Tensor) -> Tensor:
@@ -62,11 +72,15 @@ def changes_of(lr: Tensor, output: Tensor) -> Tensor:
     return (lr - output).float().square().mean((1, 2, 3)).sqrt() * LEVELS_PER_UNIT
 
 
-def share_of(change: Tensor, strength: Tensor) -> Tensor:
-    """How much of the noise goes where all of it would be a change of so many levels, told its strength."""
+def share_of(strength: Tensor, change: Tensor) -> Tensor:
+    """How much of noise of that strength goes, where all of it would be a change of so many levels."""
+    is_seen = (strength - FAINT) / (PLAIN - FAINT)
     ratio = change / strength
-    is_seen = (change - FAINT) / (PLAIN - FAINT)
-    lenience = LENIENCE * ((change - STRONG) / (VERY_STRONG - STRONG)).clamp(0, 1)
-    is_enough = (ratio - DOUBTFUL + lenience) / (SURE - DOUBTFUL)
+    is_noise = (ratio - DOUBTFUL) / (SURE - DOUBTFUL)
     is_usual = (EXCESSIVE - ratio) / (EXCESSIVE - USUAL)
-    return is_seen.clamp(0, 1) * is_enough.clamp(0, 1) * is_usual.clamp(0, 1) * (strength > FAINT)
+    return is_seen.clamp(0, 1) * is_noise.clamp(0, 1) * is_usual.clamp(0, 1)
+
+
+def _few(windows: Tensor) -> Tensor:
+    """Squares from all over the picture, at most ``TRIED``."""
+    return windows[:: -(-len(windows) // TRIED)]

@@ -1,9 +1,9 @@
-"""The two parts of the stage ``denoise``: taking noise and compression out of LR pictures, and telling their strength.
+"""The stage ``denoise``: taking noise and compression out of LR pictures, and a first look at their strength.
 
     denoise    | D(noisy, s') - clean |     s: root mean square of noisy - clean; s' is near it
     meter      | M(noisy) - log s |
 
-M is the denoiser's meter, and s' off by about as much as M will be.
+M is the denoiser's meter, and s' off by about as much as what tells it in use. For the second look see judging.py.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from linearsr.data.noisy import NoisyPairs
 from linearsr.data.sampling import PairSource, spoiled_as_nan
 from linearsr.models.denoiser import LEVELS_PER_UNIT, Denoiser, NoiseMeter
 from linearsr.models.judging import denoised_batch
+from linearsr.models.noise_cells import noise_cells
+from linearsr.models.noise_judge import NoiseJudge
 from linearsr.training.config import WHOLE, Part, StageConfig
 from linearsr.training.draws import Draws
 from linearsr.training.learner import Learner
@@ -32,12 +34,13 @@ LEAST = 1.0
 
 
 class DenoiseStage:
-    """The denoiser without its meter, on pairs that are made anew for every step."""
+    """The denoiser without meter and judge, on pairs that are made anew for every step."""
 
     def __init__(self, config: StageConfig, denoiser: Denoiser, pairs: NoisyPairs) -> None:
         self.config, self.module, self._pairs = config, denoiser.train(), pairs
         self.auxiliary: dict[str, Learner] = {}
         denoiser.meter.requires_grad_(False)
+        denoiser.judge.requires_grad_(False)
 
     def loss(self, step: int, part: Part = WHOLE) -> tuple[Tensor, dict[str, float]]:
         noisy, clean = step_crops(self._pairs, self.config, step, part)
@@ -107,5 +110,13 @@ class DenoisingSet:
     @torch.no_grad()
     def measure_meter(self, meter: NoiseMeter) -> Measurement:
         """The factor by which the meter errs, as the mean goes; 1 is none."""
-        errors = meter(self.noisy) - strength_of(self.noisy, self.clean).log()
+        return self._factor(meter(self.noisy))
+
+    @torch.no_grad()
+    def measure_judge(self, judge: NoiseJudge, denoiser: Denoiser) -> Measurement:
+        """The same of a judge of what the denoiser does."""
+        return self._factor(judge(noise_cells(self.noisy, denoiser)))
+
+    def _factor(self, estimates: Tensor) -> Measurement:
+        errors = estimates - strength_of(self.noisy, self.clean).log()
         return Measurement({"factor": float(errors.abs().mean().exp())})

@@ -109,11 +109,12 @@ def _read_trunk(path: Path) -> dict[str, Tensor]:
         raise DataError(f"cannot read {path}: {error}", remedy=remedy) from error
 
 
-def grid_pattern(image: Tensor, period: int = 4, window: int = 32) -> Tensor:
+def grid_pattern(image: Tensor, period: int = 8, window: int = 32) -> Tensor:
     """What repeats with ``period`` in each ``window``: (B, C, H, W) -> (B, C, H/window, period, W/window, period).
 
-    The mean over the repeats, less the window's own mean. Photos have next to none of it; decoders that shuffle pixels
-    do, and LPIPS does not mind: its first layer has a stride of 4, so a pattern of that period looks constant to it.
+    The mean over the repeats, less the window's own mean; what repeats with a half or a quarter of the period is in it.
+    Photos have next to none of it; decoders that shuffle pixels do, and LPIPS does not mind: its first layer has a
+    stride of 4, so a pattern of that period looks constant to it.
     """
     repeats = window // period
     *lead, height, width = image.shape

@@ -42,6 +42,8 @@ class ValidationPlan:
 class Recipe:
     """From photos to weights. ``variants`` is how often each photo is degraded for the pool.
 
+    ``defocus_share`` of the pairs that the decoders of fidelity and detail learn from is out of focus;
+    ``judge_pictures`` are what the judge of noise learns from, again and again.
     ``guidance_drop`` is the share of samples that are trained without guidance, where a transformer has any.
     """
 
@@ -67,14 +69,18 @@ class Recipe:
     denoiser_model: DenoiserConfig
     denoise: StageConfig
     meter: StageConfig
+    judge: StageConfig
+    judge_pictures: int
     validation: ValidationPlan
     guidance_drop: float = 0.15
+    defocus_share: float = 0.15
 
     def __post_init__(self) -> None:
         if not 0 < self.sft_share <= 1:
             raise ValueError(f"sft_share must be in (0, 1], not {self.sft_share}")
-        if not 0 <= self.guidance_drop <= 1:
-            raise ValueError(f"guidance_drop must be from 0 to 1, not {self.guidance_drop}")
+        for name in ("guidance_drop", "defocus_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be from 0 to 1, not {getattr(self, name)}")
 
     def with_stages(self, change: Callable[[StageConfig], StageConfig]) -> Recipe:
         """Return the recipe with every stage changed."""
@@ -91,6 +97,7 @@ class Recipe:
             distill=change(self.distill),
             denoise=change(self.denoise),
             meter=change(self.meter),
+            judge=change(self.judge),
         )
 
 
@@ -152,6 +159,19 @@ def tiny() -> Recipe:
         meter=replace(
             denoise, name="meter", steps=3000, learning_rate=1e-3, warmup=100, final_rate=0.0, clip_norm=1.0, seed=11
         ),
+        judge=StageConfig(
+            name="judge",
+            steps=9000,
+            batch=64,
+            lr_side=64,
+            learning_rate=3e-3,
+            warmup=100,
+            final_rate=0.0,
+            weight_decay=0.01,
+            save_every=1000,
+            seed=12,
+        ),
+        judge_pictures=28_800,
         validation=ValidationPlan(
             crops=16, lr_side=64, flow_every=35, expert_every=40, polish_every=200, denoise_every=500
         ),
@@ -178,9 +198,11 @@ def ci() -> Recipe:
         fidelity=replace(stage, name="fidelity", steps=10, batch=2, save_every=5, learning_rate=2e-4, seed=7),
         detail=replace(stage, name="detail", steps=10, batch=2, save_every=5, learning_rate=2e-4, seed=8),
         distill=replace(stage, name="distill", steps=20, save_every=10, learning_rate=3e-4, ema_decay=0.9, seed=9),
-        denoiser_model=DenoiserConfig(widths=(8, 12, 16), depth=1, meter_width=8),
+        denoiser_model=DenoiserConfig(widths=(8, 12, 16), depth=1, meter_width=8, judge_width=8),
         denoise=replace(stage, name="denoise", steps=20, save_every=10, seed=10),
         meter=replace(stage, name="meter", steps=20, save_every=10, seed=11),
+        judge=replace(stage, name="judge", steps=20, save_every=10, seed=12),
+        judge_pictures=32,
         validation=ValidationPlan(crops=2, lr_side=16, flow_every=5, expert_every=5, polish_every=5, denoise_every=5),
     )
 

@@ -8,7 +8,7 @@
     RUN/fidelity                   train_fidelity        from the last finished one
     RUN/detail                     train_detail          from RUN/fidelity
     RUN/distill                    train_distill         from the last finished one
-    RUN/denoise, RUN/meter         train_denoise         by itself
+    RUN/denoise, meter, judge      train_denoise         by themselves
 
 A stage whose networks are in place is not trained again.
 """
@@ -24,7 +24,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from linearsr.data.noise_mixes import denoising_mix, metering_mix
+from linearsr.data.defocus import DefocusedPairs
+from linearsr.data.noise_mixes import denoising_mix, judging_mix, metering_mix
 from linearsr.data.noisy import NoisyPairs
 from linearsr.data.sampling import PairSource
 from linearsr.diffusion.flow import TimestepDensity
@@ -38,6 +39,7 @@ from linearsr.models.transformer import LinearTransformer
 from linearsr.training.config import StageConfig
 from linearsr.training.denoising import DenoisedPairs, DenoiseStage, MeterStage
 from linearsr.training.finished import finished_pipeline, finished_stage
+from linearsr.training.judging import JudgeStage
 from linearsr.training.loop import train
 from linearsr.training.models import Models, save_denoiser
 from linearsr.training.objective import ImageLossWeights
@@ -186,7 +188,7 @@ def train_distill(work: Workspace, models: Models | None = None) -> Models:
 
 
 def train_denoise(work: Workspace, denoiser: Denoiser | None = None) -> Denoiser:
-    """Train what takes noise out of photos before they are enlarged, then its meter; no other network takes part."""
+    """Train what takes noise out of photos before they are enlarged, its meter and its judge, and nothing else."""
     recipe, every, photos = work.recipe, work.recipe.validation.denoise_every, work.pairs()
     denoiser = denoiser or _seeded(recipe.denoise.seed, lambda: Denoiser(recipe.denoiser_model))
     denoiser.to(work.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -198,6 +200,11 @@ def train_denoise(work: Workspace, denoiser: Denoiser | None = None) -> Denoiser
     stage = MeterStage(recipe.meter, meter, NoisyPairs(photos, metering_mix()))
     measure = partial(work.denoising_set(metering_mix()).measure_meter, meter)
     finished.meter.load_state_dict(_train(work, stage, "meter", Validation(every=every, measure=measure)))
+    finished.to(work.device)
+    judge = copy.deepcopy(finished.judge)
+    stage = JudgeStage(recipe.judge, judge, work.cell_pool(NoisyPairs(photos, judging_mix()), finished))
+    measure = partial(work.denoising_set(judging_mix()).measure_judge, judge, finished)
+    finished.judge.load_state_dict(_train(work, stage, "judge", Validation(every=every, measure=measure)))
     save_denoiser(finished, work.run / "denoise")
     return finished
 
@@ -287,6 +294,7 @@ def _train_decoder(
     pairs, fixed = work.pairs(), work.validation_set()
     if models.denoiser is not None:
         pairs, fixed = DenoisedPairs(pairs, models.denoiser), fixed.less_noise(models.denoiser)
+    pairs = DefocusedPairs(pairs, work.recipe.defocus_share)
     stage = DecoderStage(config, autoencoder, experts, pairs, work.image_loss(weights, config.seed))
     measure = partial(fixed.measure, experts, autoencoder, experts.config.boundaries)
     validation = Validation(every=work.recipe.validation.polish_every, measure=measure)

@@ -17,6 +17,7 @@ from linearsr.data.presets import DegradationMix
 from linearsr.data.sampling import PairSource
 from linearsr.data.store import PhotoStore
 from linearsr.errors import DataError
+from linearsr.models.denoiser import Denoiser
 from linearsr.models.texture import texture_energy
 from linearsr.models.transformer import GuidanceKind
 from linearsr.tags.encoder import WordEncoder
@@ -25,6 +26,7 @@ from linearsr.tags.text import PACKAGE_WORDS
 from linearsr.training import distributed
 from linearsr.training.denoising import DenoisingSet
 from linearsr.training.distributed import Parallelism
+from linearsr.training.judging import CellPool
 from linearsr.training.loop import Watch
 from linearsr.training.objective import ImageLoss, ImageLossWeights, load_lpips
 from linearsr.training.presets import Recipe
@@ -32,6 +34,7 @@ from linearsr.training.stages import GuidanceMix
 from linearsr.training.validation import ValidationSet
 
 POOL_NAME = "pool.safetensors"
+CELLS_NAME = "cells.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +106,16 @@ class Workspace:
         """The same photos reduced, with and without the noise of ``mix``."""
         plan, pairs = self.recipe.validation, NoisyPairs(self._kept_out(), mix)
         return DenoisingSet.from_pairs(pairs, size=plan.crops, lr_side=plan.lr_side, device=self.device)
+
+    def cell_pool(self, pairs: NoisyPairs, denoiser: Denoiser) -> CellPool:
+        """What the judge learns from; kept under ``run``, because making it takes the denoiser many passes."""
+        stage = self.recipe.judge
+        path = self.run / stage.name / CELLS_NAME
+        if distributed.is_main() and not path.exists():
+            count = self.recipe.judge_pictures
+            CellPool.of(pairs, denoiser, count=count, lr_side=stage.lr_side, seed=stage.seed).save(path)
+        distributed.wait_for_all()
+        return CellPool.load(path)
 
     def _kept_out(self) -> PairPool:
         split = [file.decode() for file in open_photos(self.photos) if file.validation]

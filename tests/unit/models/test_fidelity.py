@@ -3,7 +3,7 @@ import torch
 from small_models import small_autoencoder
 
 from linearsr.models.autoencoder import AutoencoderConfig, Decoder
-from linearsr.models.fidelity import DEFAULT, FidelityKnob, blend
+from linearsr.models.fidelity import DEFAULT, DENOISED, FidelityKnob, blend
 
 
 def parameters(decoder):
@@ -30,16 +30,24 @@ def test_the_knob_gives_the_ends_as_they_are_and_keeps_what_it_blended_last():
     knob = FidelityKnob(detailed, faithful)
     assert knob.at(0) is detailed
     assert torch.equal(parameters(knob.at(1)), parameters(faithful))
-    own = knob.at(None)
-    assert torch.equal(parameters(own), parameters(blend(detailed, faithful, DEFAULT)))
-    assert knob.at(DEFAULT) is own
+    middle = knob.at(0.5)
+    assert torch.equal(parameters(middle), parameters(blend(detailed, faithful, 0.5)))
+    assert knob.at(0.5) is middle
     knob.forget()
-    assert knob.at(DEFAULT) is not own
+    assert knob.at(0.5) is not middle
+
+
+def test_the_more_noise_was_taken_out_the_less_fidelity_fits():
+    knob = FidelityKnob(small_autoencoder(0).decoder, small_autoencoder(1).decoder)
+    assert knob.fitting(0.0) == DEFAULT
+    assert knob.fitting(1.0) == pytest.approx(DENOISED)
+    assert DENOISED < knob.fitting(0.5) < DEFAULT
 
 
 def test_without_a_second_decoder_there_is_that_of_zero_alone():
     knob = FidelityKnob(small_autoencoder().decoder, None)
-    assert knob.at(None) is knob.at(0) is knob.detailed
+    assert knob.fitting(0.0) == knob.fitting(1.0) == 0
+    assert knob.at(0) is knob.detailed
     with pytest.raises(ValueError, match=r"no decoder for a fidelity of 0\.5"):
         knob.at(0.5)
 

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from small_models import changing_denoiser, randn, small_denoiser
 
-from linearsr.models.judging import automatic_share, denoised_batch, noise_strength, share_of
+from linearsr.models.judging import (
+    DOUBTFUL,
+    EXCESSIVE,
+    FAINT,
+    NOTHING,
+    PLAIN,
+    SURE,
+    TRIED,
+    USUAL,
+    automatic_share,
+    denoised_batch,
+    noise_strength,
+    share_of,
+)
+from linearsr.models.noise_cells import noise_cells
 
 
 def pictures(count):
@@ -14,48 +30,62 @@ def pictures(count):
 
 
 @pytest.mark.parametrize(
-    ("change", "strength", "share"),
+    ("strength", "part", "share"),
     [
-        *((0, 5, 0), (2, 2.1, 0), (2.5, 2.5, 0.5), (3, 3, 1), (40, 40, 1), (2.9, 1.9, 0)),
-        *((3.2, 5, 0), (3.5, 5, 0.5), (3.8, 5, 1), (5, 10, 0), (6, 10, 0), (6.5, 10, 0.75), (7.7, 14, 0), (9, 15, 0.5)),
-        *((12, 10, 1), (13, 10, 0.5), (14, 10, 0), (30, 10, 0)),
+        *((1, 1, 0), (FAINT, 1, 0), ((FAINT + PLAIN) / 2, 1, 0.5), (PLAIN, 1, 1), (40, 1, 1)),
+        *((20, 0.1, 0), (20, DOUBTFUL, 0), (20, (DOUBTFUL + SURE) / 2, 0.5), (20, SURE, 1), (20, USUAL, 1)),
+        *((20, (USUAL + EXCESSIVE) / 2, 0.5), (20, EXCESSIVE, 0), (20, 3, 0)),
+        ((FAINT + PLAIN) / 2, (DOUBTFUL + SURE) / 2, 0.25),
     ],
 )
-def test_noise_goes_where_it_can_be_seen_and_is_not_texture(change, strength, share):
-    assert float(share_of(torch.tensor(float(change)), torch.tensor(float(strength)))) == pytest.approx(share, abs=1e-4)
+def test_noise_goes_where_it_can_be_seen_and_is_not_texture(strength, part, share):
+    found = share_of(torch.tensor(float(strength)), torch.tensor(float(part * strength)))
+    assert float(found) == pytest.approx(share, abs=1e-4)
 
 
-def test_the_strength_is_the_lower_quartile():
-    denoiser = small_denoiser()
-    denoiser.meter.forward = lambda windows: torch.tensor([9.0, 1.0, 5.0, 2.0, 30.0]).log()
-    assert noise_strength(pictures(5), denoiser) == pytest.approx(2)
+def test_the_strength_is_that_of_all_squares_together():
+    denoiser, windows = small_denoiser(), pictures(4)
+    with torch.inference_mode():
+        together = denoiser.judge(noise_cells(windows, denoiser).reshape(1, 4 * 4, -1)).exp()
+    assert noise_strength(windows, denoiser) == pytest.approx(float(together), rel=1e-5)
 
 
-@pytest.mark.parametrize(("change", "share"), [(3, 0), (6.5, 0.75), (9, 1)])
+@pytest.mark.parametrize(("change", "share"), [(10 * DOUBTFUL, 0), (5 * (DOUBTFUL + SURE), 0.5), (9, 1)])
 def test_what_denoising_would_change_decides_the_share(change, share):
     batch, denoiser = pictures(2), changing_denoiser(change)
-    assert automatic_share(batch, denoiser, 10.0) == pytest.approx(share, abs=1e-4)
-    assert automatic_share(batch, denoiser, 2.0) == 0
+    assert automatic_share(batch, denoiser) == pytest.approx((share, 10.0), abs=1e-4)
     moved = (denoised_batch(batch, denoiser) - batch) * 127.5
     torch.testing.assert_close(moved, torch.full_like(moved, share * change), atol=1e-3, rtol=0)
 
 
-@pytest.mark.parametrize(("count", "tried"), [(1, 1), (9, 9), (10, 5), (16, 8), (25, 9)])
+def test_a_picture_of_little_noise_is_not_judged_and_one_judged_clean_not_tried():
+    batch, denoiser = pictures(5), changing_denoiser(9)
+    denoiser.judge.forward = lambda cells: torch.full((len(cells),), math.log(FAINT))
+    denoiser.forward = None
+    assert automatic_share(batch, denoiser) == pytest.approx((0.0, FAINT))
+    denoiser.judge.forward = denoiser.update = None
+    quartile = torch.tensor([0.1, 9.0, NOTHING, 90.0, 9.0])
+    denoiser.meter.forward = lambda windows: quartile.log()
+    assert automatic_share(batch, denoiser) == (0.0, None)
+
+
+@pytest.mark.parametrize(("count", "tried"), [(1, 1), (6, 6), (7, 4), (16, 6), (25, 5)])
 def test_the_denoiser_is_tried_on_few_squares_all_over_the_picture(count, tried):
     denoiser, seen = changing_denoiser(9), []
     unchanged = denoiser.forward
     denoiser.forward = lambda lr, strength: seen.append(lr) or unchanged(lr, strength)
     windows = pictures(count)
-    assert automatic_share(windows, denoiser, 10.0) == 1
-    assert torch.equal(seen[0], windows[:: -(-count // 9)])
+    assert automatic_share(windows, denoiser)[0] == 1
+    assert torch.equal(seen[0], windows[:: -(-count // TRIED)])
     assert len(seen[0]) == tried
 
 
 def test_pictures_of_a_batch_are_denoised_each_by_its_own_noise():
     denoiser = small_denoiser()
-    denoiser.meter.forward = lambda lr: torch.tensor([1.9, 4.0, 20.0, 20.0]).log()
-    parts = torch.tensor([1.1, 0.7, 0.5, 0.8])
+    denoiser.meter.forward = lambda lr: torch.tensor([NOTHING, 4.0, 20.0, 20.0]).log()
+    denoiser.judge.forward = lambda cells: torch.tensor([20.0, FAINT, 20.0, 20.0]).log()
+    parts = torch.tensor([1.0, 1.0, DOUBTFUL, 0.8])
     denoiser.forward = lambda lr, strength: lr + (strength * parts)[:, None, None, None] / 127.5
     batch = pictures(4) / 2
     moved = (denoised_batch(batch, denoiser) - batch).mean((1, 2, 3)) * 127.5
-    torch.testing.assert_close(moved, torch.tensor([0.0, 0.5 * 0.8 * 2.8, 0.0, 16.0]), atol=1e-3, rtol=0)
+    torch.testing.assert_close(moved, torch.tensor([0.0, 0.0, 0.0, 16.0]), atol=1e-3, rtol=0)

@@ -19,12 +19,15 @@ def test_strength_is_the_root_mean_square_of_what_has_changed_and_never_nothing(
     torch.testing.assert_close(strength_of(clean + change, clean), torch.tensor([12.75, LEAST]))
 
 
-@pytest.mark.parametrize(("name", "value", "share"), [("denoise", "l1", 0.9), ("meter", "log_strength", 0.7)])
-def test_denoiser_and_meter_learn(name, value, share, perceptual):
+@pytest.mark.parametrize(
+    ("name", "value", "steps", "share"),
+    [("denoise", "l1", 60, 0.9), ("meter", "log_strength", 60, 0.7), ("judge", "log_strength", 200, 0.7)],
+)
+def test_denoiser_meter_and_judge_learn(name, value, steps, share, perceptual):
     stage = small_stage(name, synthetic_pool(), perceptual, batch=4)
     optimizer = torch.optim.Adam(stage.module.parameters(), 3e-3)
     values = []
-    for _ in range(60):
+    for _ in range(steps):
         optimizer.zero_grad()
         loss, parts = stage.loss(0)  # the same noise and pictures every time
         loss.backward()
@@ -47,7 +50,7 @@ def test_the_denoiser_is_told_about_how_strong_the_noise_is(monkeypatch):
     assert not torch.equal(told[0], told[2])
 
 
-def test_validation_tells_the_quality_of_the_pictures_and_of_the_meter():
+def test_validation_tells_the_quality_of_the_pictures_of_the_meter_and_of_the_judge():
     pairs = NoisyPairs(synthetic_pool(), denoising_mix()).batch(0, seed=0, size=2, lr_side=16)
     fixed = DenoisingSet.from_pairs(NoisyPairs(synthetic_pool(), denoising_mix()), size=2, lr_side=16)
     assert all(torch.equal(a, b) for a, b in zip((fixed.noisy, fixed.clean), pairs, strict=True))
@@ -59,6 +62,8 @@ def test_validation_tells_the_quality_of_the_pictures_and_of_the_meter():
     assert abs(measured.values["psnr"] - 40) < 0.2  # a hundredth of the range, but where it is clamped
     assert measured.picture.shape == (3, 32, 48)
     assert abs(fixed.measure_meter(denoiser.meter).values["factor"] - 2) < 1e-4
+    denoiser.judge.forward = lambda cells: (strength_of(*pairs) * torch.tensor([1.0, 9.0])).log()
+    assert abs(fixed.measure_judge(denoiser.judge, denoiser).values["factor"] - 3) < 1e-4
 
 
 def test_pairs_are_denoised_on_the_lr_side_alone():

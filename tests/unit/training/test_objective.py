@@ -70,8 +70,9 @@ def test_velocity_loss_is_the_mean_squared_error():
 def test_grid_pattern_is_what_repeats_with_the_period():
     x = torch.arange(64.0).expand(1, 1, 64, 64)
     stripes = 0.3 * (x % 4 == 0)
-    assert grid_pattern(stripes).abs().max() > 0.2
+    for period in (2, 4, 8):
+        assert grid_pattern(0.3 * (x % period == 0)).abs().max() > 0.14
     assert grid_pattern(torch.full((1, 3, 64, 64), 0.7)).abs().max() < 1e-6
     texture = torch.rand(1, 1, 512, 512, generator=torch.Generator().manual_seed(0))
-    assert grid_pattern(texture).abs().mean() < 0.1 * texture.std()
+    assert grid_pattern(texture).abs().mean() < 0.25 * texture.std()
     assert grid_pattern(0.3 * (x % 3 == 0)).abs().mean() < 0.5 * grid_pattern(stripes).abs().mean()
