@@ -38,8 +38,8 @@ $parts
 Four transformers of width $width and depth $depth with ReLU linear attention, one per range of signal-to-noise ratio
 (boundaries $boundaries), predict a stride-32 latent in 4 steps; a decoder that also sees the LR image turns it into
 pixels. `faithful` is a decoder trained for the distance to the photo alone, the one inside the autoencoder for detail;
-`--fidelity` goes from this one to that (default: $fidelity, and $denoised where noise went). `denoiser` takes noise out of photos first, where it is
-noise for sure (`--denoise`, `docs/decisions/0010-denoiser.md`).
+`--fidelity` goes from this one to that (default: $fidelity, and $denoised where noise went). `denoiser` takes noise out
+of photos first, where it is noise for sure (`--denoise`, `docs/decisions/0010-denoiser.md`).
 
 ## Training
 
@@ -53,7 +53,8 @@ $stages
 
 Losses are means over the first and last tenth of each stage's log; in the polish its weights were raised on the way
 (`docs/log.md`). A number behind a stage counts how often it was gone on with (a meter, made anew), and the log says
-what was changed. Of the last `detail` three tenths are in the weights, and seven of the one before. From the first `fidelity` on, a core was shared with other work; the hours are of a busy machine.
+what was changed. Of the last `detail` three tenths are in the weights, and seven of the one before. From the first
+`fidelity` on, a core was shared with other work; the hours are of a busy machine.
 
 ## Scores
 
