@@ -31,6 +31,8 @@ from linearsr.training.stages import (
 )
 
 NAMES = ("base", "autoencoder", "flow", "expert", "polish", "decoder", "distill", "denoise", "meter", "judge")
+EVERY_STEP_ANEW = NAMES[:-1]
+"""Those that draw pairs for every step; the judge's pictures are made before its first."""
 LOSS = ImageLossWeights(l1=1.0, lpips=0.2, adversarial=0.05)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import math
+
 import pytest
 import torch
 from small_models import small_denoiser
@@ -11,9 +14,11 @@ from linearsr.data.noise_mixes import judging_mix
 from linearsr.data.noisy import NoisyPairs
 from linearsr.errors import TrainingError
 from linearsr.models.noise_cells import noise_cells
+from linearsr.models.noise_judge import FEATURES
 from linearsr.training.config import Part
 from linearsr.training.denoising import strength_of
 from linearsr.training.judging import AT_ONCE, CellPool, JudgeStage
+from linearsr.training.loop import train
 
 
 @pytest.fixture
@@ -37,6 +42,29 @@ def test_where_the_meter_finds_nothing_at_all_every_picture_comes(pairs):
     denoiser = small_denoiser()
     denoiser.meter.forward = lambda lr: torch.zeros(len(lr))
     assert len(CellPool.of(pairs, denoiser, count=AT_ONCE, lr_side=16, seed=3).cells) == AT_ONCE
+
+
+@pytest.mark.parametrize("factor", [math.nan, 100.0])
+def test_spoiled_pictures_do_not_come_into_the_pool(pairs, factor):
+    class Spoiled:
+        def batch(self, step, **options):
+            lr, hr = synthetic_pool().batch(step, **options)
+            hr[::2] *= factor
+            return lr, hr
+
+    pool = CellPool.of(NoisyPairs(Spoiled(), judging_mix()), small_denoiser(), count=AT_ONCE, lr_side=16, seed=0)
+    assert len(pool.cells) == AT_ONCE // 2
+    assert pool.cells.isfinite().all()
+    assert pool.strengths.isfinite().all()
+
+
+def test_a_pool_that_is_no_number_never_reaches_the_weights(tmp_path):
+    denoiser = small_denoiser()
+    before = copy.deepcopy(denoiser.judge.state_dict())
+    stage = JudgeStage(small_config(), denoiser.judge, CellPool(torch.full((4, 2, FEATURES), math.nan), torch.zeros(4)))
+    with pytest.raises(TrainingError, match="unusable"):
+        train(stage, tmp_path)
+    assert all(torch.equal(value, before[name]) for name, value in denoiser.judge.state_dict().items())
 
 
 def test_a_pool_is_read_as_it_was_written_and_damage_is_noticed(pairs, tmp_path):

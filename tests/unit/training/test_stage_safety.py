@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from small_stages import NAMES, small_stage
+from small_stages import EVERY_STEP_ANEW, NAMES, small_stage
 
 from linearsr.errors import TrainingError
 from linearsr.training import guards
@@ -51,7 +51,7 @@ def constant_rate(**changes):
     return {"warmup": 0, "final_rate": 1.0, "save_every": 2} | changes
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", EVERY_STEP_ANEW)
 def test_a_spoiled_last_step_leaves_everything_as_it_was(name, pool, perceptual, tmp_path):
     before = end_of(small_stage(name, pool, perceptual, **constant_rate(steps=SPOILED)), tmp_path / "before")
     after = end_of(small_stage(name, pool, perceptual, **constant_rate(steps=STEPS)), tmp_path / "after")
@@ -78,7 +78,7 @@ def test_an_infinite_gradient_of_a_finite_loss_leaves_everything_as_it_was(name,
     assert same(end_of(stage, tmp_path / "spoiled"), before)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", EVERY_STEP_ANEW)
 def test_three_spoiled_steps_stop_the_stage_at_its_last_good_checkpoint(name, pool, perceptual, tmp_path):
     pairs = SpoiledPairs(pool, dict.fromkeys((4, 5, 6), math.nan))
     with pytest.raises(TrainingError, match="the last good checkpoint, after 4 steps, stays in"):
