@@ -258,7 +258,8 @@ class SRPipeline:
         tags = choose_tags(picture, request, self.experts.transformer_config, self.tagger)
         share, noise, fidelity = request.denoise, request.noise, request.fidelity
         if share is None:
-            share, noise = fitting_share(LRImage(picture.color, self.device), self.denoiser)
+            share, found = fitting_share(LRImage(picture.color, self.device), self.denoiser)
+            noise = found if noise is None else noise
         if fidelity is None:
             fidelity = self.knob.fitting(share)
         return replace(request, tags=tags, denoise=share, noise=noise, fidelity=fidelity)

@@ -24,6 +24,8 @@ DOUBTFUL, SURE = 0.5, 0.65
 USUAL, EXCESSIVE = 1.2, 1.4
 """That share at the other end: up to the first it is noise; from the second on more than that would go, as letters."""
 
+STRONGEST = 255.0
+"""Levels: there is no stronger noise, whatever a judge makes of what it has never seen."""
 QUARTILE = 0.25
 """That of its squares at which the meter looks: in texture a square may be taken for noisier than it is."""
 TRIED = 6
@@ -34,7 +36,7 @@ TRIED = 6
 def noise_strength(windows: Tensor, denoiser: Denoiser) -> float:
     """Strength of a picture's noise in levels, as the judge finds it in squares of the picture."""
     cells = noise_cells(_few(windows), denoiser)
-    return float(denoiser.judge(cells.flatten(0, 1)[None]).float().exp())
+    return min(STRONGEST, float(denoiser.judge(cells.flatten(0, 1)[None]).float().exp()))
 
 
 @torch.inference_mode()

@@ -50,6 +50,12 @@ def test_the_strength_is_that_of_all_squares_together():
     assert noise_strength(windows, denoiser) == pytest.approx(float(together), rel=1e-5)
 
 
+def test_no_noise_is_stronger_than_there_are_levels():
+    denoiser = small_denoiser()
+    denoiser.judge.forward = lambda cells: torch.full((len(cells),), 9.0)
+    assert noise_strength(pictures(2), denoiser) == 255
+
+
 @pytest.mark.parametrize(("change", "share"), [(10 * DOUBTFUL, 0), (5 * (DOUBTFUL + SURE), 0.5), (9, 1)])
 def test_what_denoising_would_change_decides_the_share(change, share):
     batch, denoiser = pictures(2), changing_denoiser(change)
