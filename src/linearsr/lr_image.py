@@ -116,24 +116,24 @@ def denoised(
     if denoiser is None or share == 0:
         return image
     if strength is None:
-        strength = noise_strength(squares(image, denoiser), denoiser)
+        strength = noise_strength(squares(image), denoiser)
     return DenoisedImage(image, denoiser, strength, share)
 
 
 def fitting_share(image: LRImage, denoiser: Denoiser | None) -> tuple[float, float | None]:
-    """Return how much of the image's noise is best taken out, from 0 to 1, and how strong it is, if that was measured.
+    """Return how much of the image's noise or JPEG blocks is best taken out, from 0 to 1, and how strong they are.
 
-    The strength is in 8-bit levels.
+    The strength is in 8-bit levels, and None where it was not measured, since there is nothing.
     """
-    return (0.0, None) if denoiser is None else automatic_share(squares(image, denoiser), denoiser)
+    return (0.0, None) if denoiser is None else automatic_share(squares(image), denoiser)
 
 
-def squares(image: LRImage, denoiser: Denoiser) -> Tensor:
-    """Return squares from all over the image, (N, 3, h, w), for the denoiser; less than ``WINDOW`` if it is."""
+def squares(image: LRImage) -> Tensor:
+    """Return squares from all over the image, (N, 3, h, w) float32; smaller than ``WINDOW`` if the image is."""
     tops, lefts = (_starts(cells * LR_STRIDE) for cells in image.grid)
     rows = [image.read(top, min(top + WINDOW, image.grid[0] * LR_STRIDE)) for top in tops]
     windows = [strip[..., left : left + WINDOW] for strip in rows for left in lefts]
-    return torch.cat(windows).to(denoiser.strength_in.weight.dtype)
+    return torch.cat(windows)
 
 
 def _starts(length: int) -> list[int]:

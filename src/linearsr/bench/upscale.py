@@ -29,7 +29,7 @@ from linearsr.imaging.picture import Picture
 from linearsr.lr_image import LRImage, denoised, squares
 from linearsr.memory import estimate_peak_memory
 from linearsr.models.autoencoder import LR_STRIDE, SCALE
-from linearsr.models.judging import metered
+from linearsr.models.judging import metered, strength_of_blocks
 from linearsr.pipeline import SRPipeline
 from linearsr.request import UpscaleRequest
 from linearsr.tags.tagger import load_tagger, seen_by_tagger
@@ -178,13 +178,15 @@ def time_tagging(pipeline: SRPipeline, picture: Picture, *, repeats: int) -> Par
 
 @torch.inference_mode()
 def time_denoising(pipeline: SRPipeline, picture: Picture, *, repeats: int) -> list[Part]:
-    """Time looking for noise and, aside, telling how strong it is and taking it out."""
+    """Time looking for noise and JPEG blocks and, aside, telling how strong noise is and taking it out."""
     denoiser, image = pipeline.denoiser, LRImage(picture.color, pipeline.device)
     if denoiser is None:
         return []
 
-    def look() -> Tensor:
-        return metered(squares(image, denoiser), denoiser)
+    def look() -> None:
+        windows = squares(image)
+        metered(windows.to(pipeline.dtype), denoiser)
+        strength_of_blocks(windows)
 
     def take_out() -> Tensor:
         return denoised(image, denoiser, 1.0).read(0, image.grid[0] * LR_STRIDE)
@@ -193,7 +195,7 @@ def time_denoising(pipeline: SRPipeline, picture: Picture, *, repeats: int) -> l
     macs = [count_macs(work) for work in (look, take_out)]
     meter = _parameters(denoiser.meter)
     return [
-        Part(name="looking for noise", seconds=seconds[0], macs=macs[0], parameters=meter),
+        Part(name="looking for noise and blocks", seconds=seconds[0], macs=macs[0], parameters=meter),
         Part(
             name="taking it out, where found",
             seconds=seconds[1],

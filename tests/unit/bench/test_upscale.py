@@ -63,7 +63,7 @@ def test_a_denoiser_is_timed_aside_and_its_meter_with_the_whole():
     parts = {
         part.name: part for part in time_denoising(small_pipeline(denoiser=small_denoiser()), noise(40), repeats=1)
     }
-    meter, denoiser = parts["looking for noise"], parts["taking it out, where found"]
+    meter, denoiser = parts["looking for noise and blocks"], parts["taking it out, where found"]
     assert (meter.aside, denoiser.aside) == (False, True)
     assert meter.parameters + denoiser.parameters == sum(p.numel() for p in small_denoiser().parameters())
     assert meter.macs < denoiser.macs

@@ -6,14 +6,17 @@ import math
 
 import pytest
 import torch
+from compressed_photos import compressed, photo, tensor
 from small_models import changing_denoiser, randn, small_denoiser
 
 from linearsr.models.judging import (
+    BLOCKS,
     DOUBTFUL,
     EXCESSIVE,
     FAINT,
     NOTHING,
     PLAIN,
+    STRONGEST_BLOCKS,
     SURE,
     TRIED,
     USUAL,
@@ -21,6 +24,7 @@ from linearsr.models.judging import (
     denoised_batch,
     noise_strength,
     share_of,
+    strength_of_blocks,
 )
 from linearsr.models.noise_cells import noise_cells
 
@@ -95,3 +99,30 @@ def test_pictures_of_a_batch_are_denoised_each_by_its_own_noise():
     batch = pictures(4) / 2
     moved = (denoised_batch(batch, denoiser) - batch).mean((1, 2, 3)) * 127.5
     torch.testing.assert_close(moved, torch.tensor([0.0, 0.0, 0.0, 16.0]), atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("quality", "strength"), [(15, STRONGEST_BLOCKS), (30, BLOCKS * 5 / 3), (50, BLOCKS), (75, BLOCKS / 2), (92, 0)]
+)
+def test_blocks_are_as_strong_as_jpegs_steps_are_coarse(quality, strength):
+    assert strength_of_blocks(tensor(compressed(photo(), quality))) == pytest.approx(strength, rel=0.12)
+
+
+def test_blocks_go_where_there_is_no_noise_or_less_of_it():
+    windows, denoiser = tensor(compressed(photo(), 50)), changing_denoiser(9)
+    blocks = strength_of_blocks(windows)
+    assert automatic_share(windows, denoiser) == pytest.approx((1.0, 10.0))  # noise of 10 levels is more
+    denoiser.forward = lambda lr, strength: lr + 10 * (DOUBTFUL + 0.02) / 127.5
+    assert automatic_share(windows, denoiser) == (1.0, blocks)  # and a small part of it is less
+    denoiser.meter.forward = lambda pictures: torch.zeros(len(pictures))
+    assert automatic_share(windows, denoiser) == (1.0, blocks)
+
+
+def test_of_a_batch_those_with_blocks_lose_them():
+    denoiser = small_denoiser()
+    denoiser.meter.forward = lambda lr: torch.zeros(len(lr))
+    denoiser.forward = lambda lr, strength: lr + strength[:, None, None, None] / 127.5
+    batch = torch.cat([*(tensor(compressed(photo(), quality)) for quality in (95, 50, 20)), tensor(photo())])
+    strengths = torch.tensor([0, BLOCKS, STRONGEST_BLOCKS, 0])[:, None, None, None]
+    expected = (batch + strengths / 127.5).clamp(-1, 1)
+    torch.testing.assert_close(denoised_batch(batch, denoiser), expected, atol=0.2 / 127.5, rtol=0)
