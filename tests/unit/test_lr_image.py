@@ -11,6 +11,7 @@ import PIL.Image
 import PIL.ImageDraw
 import pytest
 import torch
+from compressed_photos import compressed
 from small_models import changing_denoiser, photo, small_denoiser
 
 import linearsr.lr_image
@@ -171,6 +172,26 @@ def test_noise_is_measured_where_there_is_nothing_else_to_see(embedded, sigma):
 def test_the_embedded_denoiser_leaves_a_clean_photo_as_it_is(embedded, sample_photo):
     share, _ = fitting_share(LRImage(sample_photo, CPU), embedded.denoiser)
     assert share == 0
+
+
+@pytest.mark.parametrize("quality", [20, 40, 60, 80])
+def test_blocks_are_taken_out_wherever_they_begin(embedded, sample_photo, quality):
+    photo_with_blocks = np.asarray(compressed(PIL.Image.fromarray(sample_photo), quality))[3:, 5:]
+    share, strength = fitting_share(LRImage(photo_with_blocks, CPU), embedded.denoiser)
+    assert share == 1
+    images = (
+        embedded.lr_image(photo_with_blocks, share, strength),
+        LRImage(photo_with_blocks, CPU),
+        LRImage(sample_photo[3:, 5:], CPU),
+    )
+    with torch.inference_mode():
+        lr, before, clean = (image.read(0, 8 * image.grid[0]) for image in images)
+    assert (lr - clean).square().mean() < (before - clean).square().mean()
+
+
+def test_good_jpeg_is_left_as_it_is(embedded, sample_photo):
+    good = np.asarray(compressed(PIL.Image.fromarray(sample_photo), 93))
+    assert fitting_share(LRImage(good, CPU), embedded.denoiser)[0] == 0
 
 
 def test_letters_are_hardly_ever_taken_for_noise(embedded):
