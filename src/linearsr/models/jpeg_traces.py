@@ -33,10 +33,10 @@ LEAST_LEAD = 1.8
 """Best grid's score beside that of the ninth best: drawings that repeat fit many grids, JPEG one, or a row of eight."""
 NEARLY = 0.75
 """What fits the multiples of a step fits those of its half and third too: the coarsest of nearly equal fits is it."""
-MOST_BLOCKS = 64
+MOST_BLOCKS = 192
 """So many tell the quality as surely as all."""
-ENOUGH_BLOCKS = 32
-"""So many tell the grid."""
+FIRST_BLOCKS, CANDIDATES = 32, 12
+"""So many tell which grids are worth a second look, and so many of these get one."""
 _TABLE = {(0, 1): 11, (1, 0): 12, (1, 1): 12, (0, 2): 10, (2, 0): 14, (1, 2): 14, (2, 1): 13}
 """Steps of luma at quality 50 by vertical and horizontal frequency; of higher ones most are rounded to zero."""
 _LUMA = (0.299, 0.587, 0.114)
@@ -49,12 +49,11 @@ def jpeg_quality(pictures: Tensor) -> int | None:
     if min(pictures.shape[-2:]) < 2 * BLOCK:
         return None
     grids = _coefficients(pictures.float())
-    by_grid = _fits(grids[..., :ENOUGH_BLOCKS], QUALITIES[::3])[0].amax(1)
-    leading = by_grid.topk(BLOCK + 1)
+    grids = grids[_scores(grids[..., :FIRST_BLOCKS]).topk(CANDIDATES).indices]
+    leading = _scores(grids).topk(BLOCK + 1)
     if leading.values[0] < LEAST_LEAD * leading.values[BLOCK]:
         return None
-    grid = int(leading.indices[0])
-    scores, cosines = (fits.view(2, -1) for fits in _fits(grids[grid : grid + 1], QUALITIES))
+    scores, cosines = (fits.view(2, -1) for fits in _fits(grids[leading.indices[:1]], QUALITIES))
     way = int(scores.amax(1).argmax())
     scores, cosines = scores[way], cosines[way]
     best = int(scores.argmax())
@@ -67,6 +66,11 @@ def jpeg_quality(pictures: Tensor) -> int | None:
 def step_scale(quality: int) -> float:
     """Return how coarse JPEG's steps are, beside those of quality 50."""
     return 50 / quality if quality < 50 else 2 - quality / 50
+
+
+def _scores(grids: Tensor) -> Tensor:
+    """Best score of each grid, (grids,), which a third of the qualities tell well enough."""
+    return _fits(grids, QUALITIES[::3])[0].amax(1)
 
 
 def _fits(grids: Tensor, qualities: Sequence[int]) -> tuple[Tensor, Tensor]:
@@ -93,7 +97,8 @@ def _coefficients(pictures: Tensor) -> Tensor:
     cells = found[..., : down * BLOCK, : across * BLOCK].reshape(count, frequencies, down, BLOCK, across, BLOCK)
     blocks = cells.permute(3, 5, 1, 0, 2, 4).reshape(BLOCK**2, frequencies, -1)
     chosen = blocks[..., :: -(-blocks.shape[-1] // MOST_BLOCKS)]
-    return torch.cat([chosen[..., ::2], chosen[..., 1::2]], -1)  # the first half is from all over them too
+    between = -(-chosen.shape[-1] // FIRST_BLOCKS)
+    return torch.cat([chosen[..., start::between] for start in range(between)], -1)  # the first are from all over, too
 
 
 @cache
