@@ -54,7 +54,7 @@ OutputType = Literal["pil", "np", "pt"]
 
 @dataclass(frozen=True)
 class SROutput:
-    """Results of a pipeline call, one per input image: its tags, the share of its noise that went, and its fidelity."""
+    """Results of a pipeline call, one per image: its tags, the share of its noise or blocks that went, its fidelity."""
 
     images: list[Image] | list[np.ndarray] | list[Tensor]
     tags: list[tuple[str, ...]]
@@ -213,9 +213,9 @@ class SRPipeline:
             scale: enlargement; 4 is native, others are reached from there with a Lanczos filter.
             num_inference_steps: sampling steps (NFE); 4 gives each expert one.
             denoise: share of the photo's noise and JPEG blocks that is taken out first, from 0 to 1; None takes out all
-                where there is noise for sure and nothing where it may be texture.
+                where they are there for sure and nothing where it may be texture.
             fidelity: from 0, the most detail, to 1, the closest to the photo; None is the model's own: a fifth, or
-                less, down to a tenth, where noise was taken out.
+                less, down to a tenth, where noise or blocks were taken out.
             tags: "none", words, or "auto": each photo's own, for a model trained with tags.
             caption: free text in the place of tags, for a model with a text encoder.
             negative_tags: what the images are not to look like; needs a ``guidance_scale`` above 1.

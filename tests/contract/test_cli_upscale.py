@@ -290,7 +290,7 @@ def test_noise_that_was_taken_out_is_said_with_the_result(photos, capsys, option
     assert done["denoised"] == share
     assert done["fidelity"] == pytest.approx(0.2 - 0.1 * share)
     assert run(["upscale", "noisy.png", "-o", "b.png", *options]) == 0
-    said = f"noisy.png, {share:.0%} of its noise out: 64x64" if share else "noisy.png: 64x64"
+    said = f"noisy.png, {share:.0%} of its noise or blocks out: 64x64" if share else "noisy.png: 64x64"
     assert capsys.readouterr().err.startswith(said)
     assert Path("a.png").read_bytes() == Path("b.png").read_bytes()
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Done:
-    """One finished image: sizes as (width, height), its tags, the share of its noise that was taken out, fidelity."""
+    """One finished image: sizes as (width, height), its tags, the share of its noise or blocks that went, fidelity."""
 
     name: str
     target: Path | None
@@ -79,7 +79,7 @@ class LineFeedback(Feedback):
         (w, h), (w2, h2) = done.size_in, done.size_out
         target = done.target or "standard output"
         tags = f", {', '.join(done.tags)}" if done.tags else ""
-        noise = f", {done.denoised:.0%} of its noise out" if done.denoised >= 0.005 else ""
+        noise = f", {done.denoised:.0%} of its noise or blocks out" if done.denoised >= 0.005 else ""
         self._say(f"{done.name}{tags}{noise}: {w}x{h} -> {w2}x{h2} in {done.seconds:.1f} s -> {target}")
 
     def warned(self, name: str, message: str) -> None:

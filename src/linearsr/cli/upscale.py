@@ -86,7 +86,7 @@ def _read_negative_tags(ctx: click.Context, param: click.Parameter, value: str |
 @click.option(
     "--denoise",
     type=float,
-    help="Share of noise and JPEG blocks taken out first, 0 to 1 [default: all that is noise for sure].",
+    help="Share of noise and JPEG blocks taken out first, 0 to 1 [default: all there is for sure].",
 )
 @click.option(
     "--fidelity",
