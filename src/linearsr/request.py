@@ -24,12 +24,12 @@ class UpscaleRequest:
     """How to upscale one image.
 
     The model enlarges by 4; any other ``scale``, ``width``, ``height`` or ``max_side`` is reached from there with a
-    Lanczos filter. ``denoise`` is the share of the photo's noise and JPEG blocks that is taken out first; None takes out
-    what is there for sure. ``noise`` is how strong they are, in 8-bit levels; None measures it. ``fidelity`` goes from
-    0, the most detail, to 1, the closest to the photo; None is the model's own, which is less where something is taken
-    out. A ``caption`` is free text in the place of tags, and needs a text encoder.
-    ``tile`` is in LR pixels: None decides by size, 0 never tiles. Every image draws its noise from its own generator
-    seeded with ``seed``, so neither order nor company changes it.
+    Lanczos filter. ``denoise`` is the share of the photo's noise and JPEG blocks that goes first; None takes out what
+    is there for sure. ``noise`` is how strong they are, in 8-bit levels; None measures it. ``fidelity`` goes from 0,
+    the most detail, to 1, the closest to the photo; None is the model's own, which is less where something is taken
+    out. A ``caption`` is free text in the place of tags, and needs a text encoder. ``tile`` is in LR pixels: None
+    decides by size, 0 never tiles. Every image draws its noise from its own generator seeded with ``seed``, so neither
+    order nor company changes it.
     """
 
     scale: float = float(NATIVE_SCALE)
