@@ -15,11 +15,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from linearsr.jpeg_standard import LUMA, block_dct, tables
+from linearsr.models.denoiser import LEVELS_PER_UNIT
 
 BLOCK = 8
 """Pixels along a side of a block."""
@@ -37,10 +39,9 @@ MOST_BLOCKS = 192
 """So many tell the quality as surely as all."""
 FIRST_BLOCKS, CANDIDATES = 32, 12
 """So many tell which grids are worth a second look, and so many of these get one."""
-_TABLE = {(0, 1): 11, (1, 0): 12, (1, 1): 12, (0, 2): 10, (2, 0): 14, (1, 2): 14, (2, 1): 13}
-"""Steps of luma at quality 50 by vertical and horizontal frequency; of higher ones most are rounded to zero."""
-_LUMA = (0.299, 0.587, 0.114)
-_LEVELS = 127.5
+_FREQUENCIES = ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (1, 2), (2, 1))
+"""Vertical and horizontal frequencies that are looked at; of higher ones most coefficients are rounded to zero."""
+_LUMA_OF_RGB = (0.299, 0.587, 0.114)
 
 
 @torch.no_grad()
@@ -63,11 +64,6 @@ def jpeg_quality(pictures: Tensor) -> int | None:
     return QUALITIES[int(nearly.nonzero()[0])]
 
 
-def step_scale(quality: int) -> float:
-    """Return how coarse JPEG's steps are, beside those of quality 50."""
-    return 50 / quality if quality < 50 else 2 - quality / 50
-
-
 def _scores(grids: Tensor) -> Tensor:
     """Best score of each grid, (grids,), which a third of the qualities tell well enough."""
     return _fits(grids, QUALITIES[::3])[0].amax(1)
@@ -78,9 +74,9 @@ def _fits(grids: Tensor, qualities: Sequence[int]) -> tuple[Tensor, Tensor]:
 
     The second half is of tables turned with the picture: by a quarter, steps across and down change places.
     """
-    upright = torch.tensor([[step_scale(quality) * step for step in _TABLE.values()] for quality in qualities])
-    turned = torch.tensor([[step_scale(quality) * _TABLE[v, u] for u, v in _TABLE] for quality in qualities])
-    steps = torch.cat([upright, turned]).round().clamp(min=1).to(grids.device)
+    steps = tables(LUMA, torch.tensor(qualities)).to(grids.device)
+    upright, turned = ([BLOCK * v + u for v, u in pairs] for pairs in (_FREQUENCIES, [(u, v) for v, u in _FREQUENCIES]))
+    steps = torch.cat([steps[:, upright], steps[:, turned]])
     multiples = (grids[:, None] / steps[:, :, None]).flatten(2)
     counted = (multiples.abs() > 0.6).to(multiples.dtype)  # what was rounded to zero fits every step
     cosines = multiples.mul_(2 * math.pi).cos_().mul_(counted).sum(2)
@@ -90,8 +86,9 @@ def _fits(grids: Tensor, qualities: Sequence[int]) -> tuple[Tensor, Tensor]:
 
 def _coefficients(pictures: Tensor) -> Tensor:
     """(64 grids, frequencies, blocks) of luma in 8-bit levels."""
-    luma = (pictures * pictures.new_tensor(_LUMA)[:, None, None]).sum(1, keepdim=True) * _LEVELS
-    found = F.conv2d(luma, _waves().to(luma.device))
+    luma = (pictures * pictures.new_tensor(_LUMA_OF_RGB)[:, None, None]).sum(1, keepdim=True) * LEVELS_PER_UNIT
+    waves = block_dct()[[BLOCK * v + u for v, u in _FREQUENCIES]].view(-1, 1, BLOCK, BLOCK)
+    found = F.conv2d(luma, waves.to(luma.device))
     count, frequencies, height, width = found.shape
     down, across = height // BLOCK, width // BLOCK
     cells = found[..., : down * BLOCK, : across * BLOCK].reshape(count, frequencies, down, BLOCK, across, BLOCK)
@@ -99,14 +96,3 @@ def _coefficients(pictures: Tensor) -> Tensor:
     chosen = blocks[..., :: -(-blocks.shape[-1] // MOST_BLOCKS)]
     between = -(-chosen.shape[-1] // FIRST_BLOCKS)
     return torch.cat([chosen[..., start::between] for start in range(between)], -1)  # the first are from all over, too
-
-
-@cache
-def _waves() -> Tensor:
-    """Products of cosines of the table's frequencies, of unit length: (frequencies, 1, 8, 8)."""
-    places = (2 * torch.arange(BLOCK) + 1) * math.pi / (2 * BLOCK)
-
-    def wave(frequency: int) -> Tensor:
-        return (frequency * places).cos() * math.sqrt((1 if frequency == 0 else 2) / BLOCK)
-
-    return torch.stack([torch.outer(wave(down), wave(across)) for down, across in _TABLE])[:, None]

@@ -15,8 +15,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from linearsr.jpeg_standard import step_scale
 from linearsr.models.denoiser import LEVELS_PER_UNIT, Denoiser
-from linearsr.models.jpeg_traces import jpeg_quality, step_scale
+from linearsr.models.jpeg_traces import jpeg_quality
 from linearsr.models.noise_cells import noise_cells
 
 NOTHING = 1.5
@@ -30,7 +31,7 @@ USUAL, EXCESSIVE = 1.2, 1.4
 BLOCKS, STRONGEST_BLOCKS = 4.5, 9.0
 """Levels that the denoiser is told of JPEG of quality 50, and of the worst; others go by their steps."""
 FAINTEST_BLOCKS = 1.0
-"""Levels: fainter blocks, of qualities from 90 on, are left as they are."""
+"""Levels: fainter blocks, of qualities from 89 on, are left as they are."""
 STRONGEST = 255.0
 """Levels: there is no stronger noise, whatever a judge makes of what it has never seen."""
 QUARTILE = 0.25

@@ -8,7 +8,8 @@ from compressed_photos import compressed, photo, tensor
 from PIL import Image
 from small_models import randn
 
-from linearsr.models.jpeg_traces import QUALITIES, jpeg_quality, step_scale
+from linearsr.jpeg_standard import step_scale
+from linearsr.models.jpeg_traces import QUALITIES, jpeg_quality
 
 
 def same_steps(found, quality):
