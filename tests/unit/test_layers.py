@@ -9,10 +9,10 @@ import pytest
 from source_tree import FILES, imports, module_name
 
 PARTS = {
-    "linearsr.models": {"linearsr.models", "linearsr.processor", "linearsr.scratch"},
+    "linearsr.models": {"linearsr.models", "linearsr.jpeg_standard", "linearsr.processor", "linearsr.scratch"},
     "linearsr.diffusion": {"linearsr.diffusion"},
     "linearsr.imaging": {"linearsr.imaging", "linearsr.errors", "linearsr.request", "linearsr.scratch"},
-    "linearsr.data": {"linearsr.data", "linearsr.errors", "linearsr.imaging"},
+    "linearsr.data": {"linearsr.data", "linearsr.errors", "linearsr.imaging", "linearsr.jpeg_standard"},
     "linearsr.training": {
         "linearsr.training",
         "linearsr.models",
