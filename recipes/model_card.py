@@ -53,8 +53,9 @@ $stages
 
 Losses are means over the first and last tenth of each stage's log; in the polish its weights were raised on the way
 (`docs/log.md`). A number behind a stage counts how often it was gone on with (a meter, made anew), and the log says
-what was changed. Of the last `detail` three tenths are in the weights, and seven of the one before. From the first
-`fidelity` on, a core was shared with other work; the hours are of a busy machine.
+what was changed. Of the last `detail` three tenths are in the weights, and seven of the one before; of the last
+`denoise` half, and half of the one before. From the first `fidelity` on, a core was shared with other work; the hours
+are of a busy machine.
 
 ## Scores
 

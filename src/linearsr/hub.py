@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from linearsr.catalog import EMBEDDED, embedded_folder
 from linearsr.catalog import INDEX_NAME as INDEX_NAME
 from linearsr.dc_ae import build_autoencoder
@@ -82,12 +84,14 @@ def load_model(folder: Path, *, experts: Residency = "resident") -> ModelParts:
     """
     index = _read_index(folder)
     try:
-        autoencoder = build_autoencoder(index["autoencoder"])
-        faithful = Decoder(autoencoder.config) if "faithful" in index["files"] else None
-        denoiser = Denoiser(config_from_dict(DenoiserConfig, index["denoiser"])) if "denoiser" in index else None
+        with torch.device("meta"):  # every weight is read; drawing random ones first would take as long
+            autoencoder = build_autoencoder(index["autoencoder"])
+            faithful = Decoder(autoencoder.config) if "faithful" in index["files"] else None
+            denoiser = Denoiser(config_from_dict(DenoiserConfig, index["denoiser"])) if "denoiser" in index else None
         for file, module in (("autoencoder", autoencoder), ("faithful", faithful), ("denoiser", denoiser)):
             if module is not None:
-                module.load_state_dict(read_packed(folder / f"{file}.safetensors", index["files"][file]["sha256"]))
+                weights = read_packed(folder / f"{file}.safetensors", index["files"][file]["sha256"])
+                module.load_state_dict(weights, assign=True)
                 module.eval()
         loaded = load_experts(folder, index, experts)
         return ModelParts(

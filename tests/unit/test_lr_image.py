@@ -17,7 +17,7 @@ from small_models import changing_denoiser, photo, small_denoiser
 import linearsr.lr_image
 import linearsr.scratch
 from linearsr.lr_image import DenoisedImage, LRImage, denoised, fitting_share
-from linearsr.models.judging import NOTHING
+from linearsr.models.judging import LESS, MORE, NOTHING
 from linearsr.pipeline import SRPipeline
 
 CPU = torch.device("cpu")
@@ -100,7 +100,9 @@ def test_denoising_goes_on_where_memory_ran_out(image, whole, monkeypatch):
 
 @pytest.mark.parametrize(("change", "share"), [(3, 0), (9, 1)])
 def test_what_there_is_to_take_out_decides_how_much_goes(image, change, share):
-    assert fitting_share(image, changing_denoiser(change)) == pytest.approx((share, 10.0))
+    found, told = fitting_share(image, changing_denoiser(change))
+    assert found == pytest.approx(share)
+    assert 10 * LESS <= told <= 10 * MORE
 
 
 def test_the_denoiser_is_not_run_where_the_meter_finds_next_to_nothing(image):
@@ -118,7 +120,7 @@ def test_an_image_of_which_nothing_goes_is_left_as_it_is(image):
 
 
 def test_a_strength_that_is_known_is_not_measured_again(image):
-    assert denoised(image, changing_denoiser(9), 1.0).strength == pytest.approx(10)
+    assert 10 * LESS <= denoised(image, changing_denoiser(9), 1.0).strength <= 10 * MORE
     denoiser = small_denoiser()
     denoiser.judge.forward = denoiser.meter.forward = None
     assert denoised(image, denoiser, 1.0, 17.0).strength == 17
@@ -160,13 +162,13 @@ def test_the_embedded_denoiser_takes_noise_out_and_leaves_the_photo(embedded, sa
     assert sigma / 1.6 < lr.strength < sigma * 1.6
     with torch.inference_mode():
         left = (lr.read(0, 8 * lr.grid[0]) - LRImage(sample_photo, CPU).read(0, 8 * lr.grid[0])) * 127.5
-    assert left.square().mean().sqrt() < 0.65 * sigma
+    assert left.square().mean().sqrt() < 0.7 * sigma
 
 
 @pytest.mark.parametrize("sigma", [8, 16, 24])
 def test_noise_is_measured_where_there_is_nothing_else_to_see(embedded, sigma):
     lr = embedded.lr_image(noisy(np.full((256, 256, 3), 128), sigma), 1.0)
-    assert sigma / 1.3 < lr.strength < sigma * 1.3
+    assert sigma / 1.3 < lr.strength / MORE < sigma * 1.3
 
 
 def test_the_embedded_denoiser_leaves_a_clean_photo_as_it_is(embedded, sample_photo):

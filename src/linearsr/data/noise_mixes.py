@@ -74,7 +74,7 @@ def resized() -> Degradation:
         first=replace(
             _NOISY,
             resize_probabilities=(0.3, 0.5, 0.2),
-            resize_range=(0.4, 1.6),
+            resize_range=(0.25, 1.6),
             noise_probability=0.9,
             grain_probability=0.2,
             jpeg_quality=(30.0, 95.0),

@@ -4,6 +4,9 @@ The meter looks first, in next to no time, so that most photos do without a deno
 the judge says how strong that is. It is wrong about fine texture at times; but of that the denoiser takes out much less
 than it was told, and of noise nearly as much. So the change it makes decides too (docs/decisions/0010-denoiser.md).
 
+How strong the denoiser is told that noise is goes by what a picture shows without it: where that is smooth, any rest of
+noise is seen, and would be drawn as detail; in texture, less than all is best.
+
 What JPEG leaves is found by itself (jpeg_traces.py) and taken out as noise of a strength that goes by its quality:
 most of what it has changed is detail that is lost, of which neither the change nor the judge's estimate tells much.
 
@@ -12,22 +15,28 @@ Legend: B pictures, or squares of one, (B, 3, h, w) in [-1, 1]; levels are those
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
 from linearsr.jpeg_standard import step_scale
 from linearsr.models.denoiser import LEVELS_PER_UNIT, Denoiser
 from linearsr.models.jpeg_traces import jpeg_quality
-from linearsr.models.noise_cells import noise_cells
+from linearsr.models.noise_cells import fine, noise_cells
 
 NOTHING = 1.5
 """Levels: a picture that the meter finds no more in is left as it is."""
-FAINT, PLAIN = 2.5, 4.0
+FAINT, PLAIN = 3.0, 5.0
 """Levels: so does one that the judge finds the first in; from the second on, its noise may go."""
 DOUBTFUL, SURE = 0.5, 0.65
 """Change as a share of the strength: up to the first it is texture taken for noise, from the second on it is noise."""
 USUAL, EXCESSIVE = 1.2, 1.4
 """That share at the other end: up to the first it is noise; from the second on more than that would go, as letters."""
+SMOOTH, TEXTURED = 5.0, 12.0
+"""Levels of fine detail without the noise: a picture is smooth up to the first, and texture from the second on."""
+MORE, LESS = 1.4, 0.7
+"""Times the noise's strength that the denoiser is told where a picture is smooth, and where it is texture."""
 BLOCKS, STRONGEST_BLOCKS = 4.5, 9.0
 """Levels that the denoiser is told of JPEG of quality 50, and of the worst; others go by their steps."""
 FAINTEST_BLOCKS = 1.0
@@ -42,14 +51,14 @@ TRIED = 6
 
 @torch.inference_mode()
 def noise_strength(windows: Tensor, denoiser: Denoiser) -> float:
-    """Strength of a picture's noise in levels, as the judge finds it in squares of the picture."""
-    cells = noise_cells(_few(_lowered(windows, denoiser)), denoiser)
-    return min(STRONGEST, float(denoiser.judge(cells.flatten(0, 1)[None]).float().exp()))
+    """How strong the denoiser is told that a picture's noise is, in levels, by squares of the picture."""
+    squares = _few(_lowered(windows, denoiser))
+    return _tried(squares, denoiser, _judged(squares, denoiser))[1]
 
 
 @torch.inference_mode()
 def automatic_share(windows: Tensor, denoiser: Denoiser) -> tuple[float, float | None]:
-    """How much of a picture's noise or JPEG blocks goes, by float32 squares of it, and how strong they are.
+    """How much of a picture's noise or JPEG blocks goes, by float32 squares of it, and how strong the denoiser is told.
 
     Noise or blocks: whichever are more. The strength is None where there are no blocks, and too little noise for the
     judge to be asked.
@@ -63,12 +72,12 @@ def automatic_share(windows: Tensor, denoiser: Denoiser) -> tuple[float, float |
 def denoised_batch(lr: Tensor, denoiser: Denoiser) -> Tensor:
     """Return B pictures less noise and JPEG blocks, each by its own, as whole images are in use."""
     strength = denoiser.judge(noise_cells(lr, denoiser)).float().exp()
-    output = denoiser(lr, strength).clamp(-1, 1)
-    share = share_of(strength, changes_of(lr, output)) * (metered(lr, denoiser) > NOTHING)
+    tried = denoiser(lr, strength)
+    share = share_of(strength, changes_of(lr, tried)) * (metered(lr, denoiser) > NOTHING)
+    told = strength * times_told(detail_of(tried))
     blocks = lr.new_tensor([strength_of_blocks(picture[None]) for picture in lr])
-    has_blocks = blocks > share * strength
-    if has_blocks.any():
-        output[has_blocks] = denoiser(lr[has_blocks], blocks[has_blocks]).clamp(-1, 1)
+    has_blocks = blocks > share * told
+    output = denoiser(lr, torch.where(has_blocks, blocks, told)).clamp(-1, 1)
     return lr.lerp(output, share.masked_fill(has_blocks, 1)[:, None, None, None])
 
 
@@ -100,16 +109,37 @@ def share_of(strength: Tensor, change: Tensor) -> Tensor:
     return is_seen.clamp(0, 1) * is_noise.clamp(0, 1) * is_usual.clamp(0, 1)
 
 
+def detail_of(pictures: Tensor) -> Tensor:
+    """Root mean square of what is fine in each, in levels: (B,)."""
+    return fine(pictures.float()).square().mean((1, 2, 3)).sqrt() * LEVELS_PER_UNIT
+
+
+def times_told(detail: Tensor) -> Tensor:
+    """How many times the strength of its noise the denoiser is told, for a picture that has so much detail without."""
+    place = (detail.clamp(min=SMOOTH).log() - math.log(SMOOTH)) / math.log(TEXTURED / SMOOTH)
+    return MORE + place.clamp(max=1) * (LESS - MORE)
+
+
 def _share_of_noise(windows: Tensor, denoiser: Denoiser) -> tuple[float, float | None]:
     if float(metered(windows, denoiser).quantile(QUARTILE)) <= NOTHING:
         return 0.0, None
-    strength = noise_strength(windows, denoiser)
-    if strength <= FAINT:
-        return 0.0, strength
-    tried = _few(windows)
-    told = tried.new_full((len(tried),), strength)
-    change = changes_of(tried, denoiser(tried, told)).square().mean().sqrt()
-    return float(share_of(change.new_tensor(strength), change)), strength
+    squares = _few(windows)
+    strength = _judged(squares, denoiser)
+    return (0.0, strength) if strength <= FAINT else _tried(squares, denoiser, strength)
+
+
+def _judged(squares: Tensor, denoiser: Denoiser) -> float:
+    """Strength of the noise in levels, as the judge finds it in all squares together."""
+    cells = noise_cells(squares, denoiser)
+    return min(STRONGEST, float(denoiser.judge(cells.flatten(0, 1)[None]).float().exp()))
+
+
+def _tried(squares: Tensor, denoiser: Denoiser, strength: float) -> tuple[float, float]:
+    """How much of noise of that strength goes, and how strong the denoiser is told that it is."""
+    output = denoiser(squares, squares.new_full((len(squares),), strength))
+    change = changes_of(squares, output).square().mean().sqrt()
+    share = share_of(change.new_tensor(strength), change)
+    return float(share), min(STRONGEST, strength * float(times_told(detail_of(output).median())))
 
 
 def _lowered(windows: Tensor, denoiser: Denoiser) -> Tensor:

@@ -30,13 +30,13 @@ def noise_cells(lr: Tensor, denoiser: Denoiser) -> Tensor:
     """(B, 3, H, W) -> (B, n, F) in the denoiser's precision: logarithms, brought to the scale of 1."""
     kind = denoiser.strength_in.weight.dtype
     told_lr, lr = lr.to(kind), lr.float()
-    energies = [_energy(_fine(lr))]
+    energies = [_energy(fine(lr))]
     for told in TOLD:
         # The update by itself: in what is left of the picture, low precision would have rounded it away.
         update = denoiser.update(told_lr, told_lr.new_full((len(lr),), told)).float()
-        energies += [_energy(update), _energy(update.mean(1, keepdim=True)), _energy(_fine(update))]
+        energies += [_energy(update), _energy(update.mean(1, keepdim=True)), _energy(fine(update))]
         energies += [_energy(F.avg_pool2d(update, side), CELL // side) for side in _WIDER]
-        energies.append(_energy(_fine(lr + update)))
+        energies.append(_energy(fine(lr + update)))
     logarithms = (torch.stack(energies, -1).flatten(1, 2) + _FAINTEST).log()
     metered = denoiser.meter(told_lr).float()[:, None, None].expand(-1, logarithms.shape[1], -1)
     return torch.cat([(logarithms - 2) / 3, metered - 1], -1).to(kind)
@@ -47,6 +47,6 @@ def _energy(image: Tensor, cell: int = CELL) -> Tensor:
     return F.avg_pool2d(image.square().mean(1, keepdim=True), cell)[:, 0] * LEVELS_PER_UNIT**2
 
 
-def _fine(image: Tensor) -> Tensor:
-    """What each pixel has beyond the mean of those around it."""
+def fine(image: Tensor) -> Tensor:
+    """What each pixel has beyond the mean of those around it: (B, C, H, W) -> (B, C, H, W)."""
     return image - F.avg_pool2d(image, 3, stride=1, padding=1, count_include_pad=False)

@@ -1,7 +1,9 @@
 """The last part of the stage `denoise`: the judge of noise.
 
-    | J(cells) - log s |      s: root mean square of noisy - clean
+    max(q e, (q - 1) e)      e = log s - J(cells), q = ``QUANTILE``, s: root mean square of noisy - clean
 
+Where pictures look alike that are noisy or not, the mean loss would have it guess one of both. So it learns a quantile
+above the median: to miss noise is worse than to suspect it, since what the denoiser then changes decides, too.
 Its inputs take two passes of the denoiser, and it has but a few thousand parameters itself. So the cells of many
 pictures are computed once, and drawn from ever after.
 """
@@ -12,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from linearsr.data.noisy import NoisyPairs
@@ -27,6 +28,8 @@ from linearsr.training.distributed import rank, world
 from linearsr.training.learner import Learner
 from linearsr.training.tensors import read_tensors, write_tensors
 
+QUANTILE = 0.65
+"""Of what may be the strength of a picture's noise, the one that the judge is to find."""
 AT_ONCE = 16
 """Pictures that go through the denoiser together."""
 
@@ -81,5 +84,6 @@ class JudgeStage:
         device = config.execution.device
         with torch.autocast(torch.device(device).type, enabled=False):
             estimates = self.module(pool.cells[chosen].to(device).float())
-            loss = F.l1_loss(estimates, pool.strengths[chosen].to(device))
+            errors = pool.strengths[chosen].to(device) - estimates
+            loss = torch.maximum(QUANTILE * errors, (QUANTILE - 1) * errors).mean()
         return loss, {"log_strength": float(loss.detach())}

@@ -42,7 +42,8 @@ class ValidationPlan:
 class Recipe:
     """From photos to weights. ``variants`` is how often each photo is degraded for the pool.
 
-    ``defocus_share`` of the pairs that the decoders of fidelity and detail learn from is out of focus;
+    ``defocus_share`` of the pairs that the decoders of fidelity and detail learn from is out of focus; of what
+    denoiser, meter and judge learn from, ``drawn_share`` are drawings, and then ``smooth_share`` is out of focus.
     ``judge_pictures`` are what the judge of noise learns from, again and again.
     ``guidance_drop`` is the share of samples that are trained without guidance, where a transformer has any.
     """
@@ -74,11 +75,13 @@ class Recipe:
     validation: ValidationPlan
     guidance_drop: float = 0.15
     defocus_share: float = 0.15
+    drawn_share: float = 0.15
+    smooth_share: float = 0.3
 
     def __post_init__(self) -> None:
         if not 0 < self.sft_share <= 1:
             raise ValueError(f"sft_share must be in (0, 1], not {self.sft_share}")
-        for name in ("guidance_drop", "defocus_share"):
+        for name in ("guidance_drop", "defocus_share", "drawn_share", "smooth_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be from 0 to 1, not {getattr(self, name)}")
 

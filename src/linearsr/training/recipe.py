@@ -25,6 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from linearsr.data.defocus import DefocusedPairs
+from linearsr.data.drawings import DrawnPairs
 from linearsr.data.noise_mixes import denoising_mix, judging_mix, metering_mix
 from linearsr.data.noisy import NoisyPairs
 from linearsr.data.sampling import PairSource
@@ -189,20 +190,21 @@ def train_distill(work: Workspace, models: Models | None = None) -> Models:
 
 def train_denoise(work: Workspace, denoiser: Denoiser | None = None) -> Denoiser:
     """Train what takes noise out of photos before they are enlarged, its meter and its judge, and nothing else."""
-    recipe, every, photos = work.recipe, work.recipe.validation.denoise_every, work.pairs()
+    recipe, every = work.recipe, work.recipe.validation.denoise_every
+    pictures = DefocusedPairs(DrawnPairs(work.pairs(), recipe.drawn_share), recipe.smooth_share)
     denoiser = denoiser or _seeded(recipe.denoise.seed, lambda: Denoiser(recipe.denoiser_model))
     denoiser.to(work.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     finished = Denoiser(denoiser.config)
-    stage: Stage = DenoiseStage(recipe.denoise, denoiser, NoisyPairs(photos, denoising_mix()))
+    stage: Stage = DenoiseStage(recipe.denoise, denoiser, NoisyPairs(pictures, denoising_mix()))
     measure = partial(work.denoising_set(denoising_mix()).measure, denoiser)
     finished.load_state_dict(_train(work, stage, "denoise", Validation(every=every, measure=measure)))
     meter = copy.deepcopy(finished.meter).to(work.device)
-    stage = MeterStage(recipe.meter, meter, NoisyPairs(photos, metering_mix()))
+    stage = MeterStage(recipe.meter, meter, NoisyPairs(pictures, metering_mix()))
     measure = partial(work.denoising_set(metering_mix()).measure_meter, meter)
     finished.meter.load_state_dict(_train(work, stage, "meter", Validation(every=every, measure=measure)))
     finished.to(work.device)
     judge = copy.deepcopy(finished.judge)
-    stage = JudgeStage(recipe.judge, judge, work.cell_pool(NoisyPairs(photos, judging_mix()), finished))
+    stage = JudgeStage(recipe.judge, judge, work.cell_pool(NoisyPairs(pictures, judging_mix()), finished))
     measure = partial(work.denoising_set(judging_mix()).measure_judge, judge, finished)
     finished.judge.load_state_dict(_train(work, stage, "judge", Validation(every=every, measure=measure)))
     save_denoiser(finished, work.run / "denoise")

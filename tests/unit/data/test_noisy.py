@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from linearsr.data.degradations import degrade
 from linearsr.data.loader import PairPool
 from linearsr.data.noise_mixes import denoising_mix, metering_mix, without_noise
 from linearsr.data.noisy import NoisyPairs
-from linearsr.data.presets import all_presets
+from linearsr.data.presets import BLUR, Degradation, all_presets
 
 MIXED = {preset.name: preset for mix in (denoising_mix(), metering_mix()) for preset, _ in mix}
 PRESETS = [*all_presets(), *MIXED.values()]
@@ -51,6 +52,21 @@ def test_a_pair_shows_the_same_place_with_and_without_noise(pool):
     assert strengths.max() > 15
     coarse = [F.avg_pool2d(picture, 8).flatten() for picture in (noisy, clean)]
     assert torch.corrcoef(torch.stack(coarse))[0, 1] > 0.9
+
+
+def test_a_picture_holds_as_much_as_a_fourth_of_a_photo_or_less():
+    class Ramp:
+        def batch(self, step, *, size, lr_side, **options):
+            ramp = torch.linspace(-1, 1, 4 * lr_side)
+            return torch.empty(0), ramp.expand(size, 3, 4 * lr_side, -1)
+
+    untouched = [(Degradation(name="none", first=replace(BLUR, blur_probability=0.0), scale=1), 1.0)]
+    noisy, clean = NoisyPairs(Ramp(), untouched).batch(0, seed=0, size=32, lr_side=32)
+    assert torch.equal(noisy, clean)
+    taken = (clean[:, 0, 0, -2] - clean[:, 0, 0, 1]) / 2 / (29 / 32)
+    assert 0.25 < taken.min() < 0.45  # a part of a photo that is reduced by 1.25 has 0.31 of its side
+    assert 0.85 < taken.max() < 1.05
+    assert clean[:, 0, 0, 0].std() > 0.1  # parts are from all over
 
 
 def test_a_batch_is_a_pure_function_of_seed_and_step_and_ranks_share_it(pool):

@@ -14,22 +14,29 @@ from linearsr.models.judging import (
     DOUBTFUL,
     EXCESSIVE,
     FAINT,
+    LESS,
+    MORE,
     NOTHING,
     PLAIN,
+    SMOOTH,
     STRONGEST_BLOCKS,
     SURE,
+    TEXTURED,
     TRIED,
     USUAL,
     automatic_share,
     denoised_batch,
+    detail_of,
     noise_strength,
     share_of,
     strength_of_blocks,
+    times_told,
 )
 from linearsr.models.noise_cells import noise_cells
 
 
 def pictures(count):
+    """Nothing but texture: of its noise, the denoiser is told ``LESS``."""
     return randn(count, 3, 16, 16).tanh() * 0.8
 
 
@@ -51,19 +58,33 @@ def test_the_strength_is_that_of_all_squares_together():
     denoiser, windows = small_denoiser(), pictures(4)
     with torch.inference_mode():
         together = denoiser.judge(noise_cells(windows, denoiser).reshape(1, 4 * 4, -1)).exp()
-    assert noise_strength(windows, denoiser) == pytest.approx(float(together), rel=1e-5)
+    assert noise_strength(windows, denoiser) == pytest.approx(LESS * float(together), rel=1e-5)
 
 
 def test_no_noise_is_stronger_than_there_are_levels():
-    denoiser = small_denoiser()
+    denoiser = changing_denoiser(9)
     denoiser.judge.forward = lambda cells: torch.full((len(cells),), 9.0)
-    assert noise_strength(pictures(2), denoiser) == 255
+    assert noise_strength(pictures(2), denoiser) == pytest.approx(LESS * 255)
+    assert noise_strength(torch.zeros(2, 3, 16, 16), denoiser) == 255
+
+
+def test_the_smoother_a_picture_is_the_more_the_denoiser_is_told():
+    detail = torch.tensor([0.0, SMOOTH, (SMOOTH * TEXTURED) ** 0.5, TEXTURED, 99.0])
+    torch.testing.assert_close(times_told(detail), torch.tensor([MORE, MORE, (MORE + LESS) / 2, LESS, LESS]))
+    checks = torch.ones(8, 8)
+    checks[::2, ::2] = checks[1::2, 1::2] = -1
+    flat = torch.full((1, 3, 8, 8), 0.3)
+    assert float(detail_of(flat)) == pytest.approx(0, abs=1e-4)
+    assert float(detail_of(flat + 4 / 127.5 * checks)) == pytest.approx(4, rel=0.12)
+    smooth, denoiser = flat.expand(3, -1, -1, -1), changing_denoiser(9)
+    assert automatic_share(smooth, denoiser) == pytest.approx((1.0, 10 * MORE))
+    assert automatic_share(torch.cat([smooth, pictures(1)[..., :8, :8]]), denoiser)[1] == pytest.approx(10 * MORE)
 
 
 @pytest.mark.parametrize(("change", "share"), [(10 * DOUBTFUL, 0), (5 * (DOUBTFUL + SURE), 0.5), (9, 1)])
 def test_what_denoising_would_change_decides_the_share(change, share):
     batch, denoiser = pictures(2), changing_denoiser(change)
-    assert automatic_share(batch, denoiser) == pytest.approx((share, 10.0), abs=1e-4)
+    assert automatic_share(batch, denoiser) == pytest.approx((share, 10 * LESS), abs=1e-4)
     moved = (denoised_batch(batch, denoiser) - batch) * 127.5
     torch.testing.assert_close(moved, torch.full_like(moved, share * change), atol=1e-3, rtol=0)
 
@@ -98,7 +119,7 @@ def test_pictures_of_a_batch_are_denoised_each_by_its_own_noise():
     denoiser.forward = lambda lr, strength: lr + (strength * parts)[:, None, None, None] / 127.5
     batch = pictures(4) / 2
     moved = (denoised_batch(batch, denoiser) - batch).mean((1, 2, 3)) * 127.5
-    torch.testing.assert_close(moved, torch.tensor([0.0, 0.0, 0.0, 16.0]), atol=1e-3, rtol=0)
+    torch.testing.assert_close(moved, torch.tensor([0.0, 0.0, 0.0, 16 * LESS]), atol=1e-3, rtol=0)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +132,9 @@ def test_blocks_are_as_strong_as_jpegs_steps_are_coarse(quality, strength):
 def test_blocks_go_where_there_is_no_noise_or_less_of_it():
     windows, denoiser = tensor(compressed(photo(), 50)), changing_denoiser(9)
     blocks = strength_of_blocks(windows)
-    assert automatic_share(windows, denoiser) == pytest.approx((1.0, 10.0))  # noise of 10 levels is more
+    told = 10 * float(times_told(detail_of(windows)))
+    assert told > blocks
+    assert automatic_share(windows, denoiser) == pytest.approx((1.0, told))  # noise of 10 levels is more
     denoiser.forward = lambda lr, strength: lr + 10 * (DOUBTFUL + 0.02) / 127.5
     assert automatic_share(windows, denoiser) == (1.0, blocks)  # and a small part of it is less
     denoiser.meter.forward = lambda pictures: torch.zeros(len(pictures))

@@ -17,7 +17,7 @@ from linearsr.models.noise_cells import noise_cells
 from linearsr.models.noise_judge import FEATURES
 from linearsr.training.config import Part
 from linearsr.training.denoising import strength_of
-from linearsr.training.judging import AT_ONCE, CellPool, JudgeStage
+from linearsr.training.judging import AT_ONCE, QUANTILE, CellPool, JudgeStage
 from linearsr.training.loop import train
 
 
@@ -76,6 +76,17 @@ def test_a_pool_is_read_as_it_was_written_and_damage_is_noticed(pairs, tmp_path)
     path.write_bytes(path.read_bytes()[:-1] + b"?")
     with pytest.raises(TrainingError, match="does not match its SHA-256; delete it"):
         CellPool.load(path)
+
+
+def test_to_find_too_little_costs_more_than_to_find_too_much():
+    pool, judge = CellPool(torch.zeros(4, 2, FEATURES), torch.full((4,), 2.0)), small_denoiser().judge
+    stage = JudgeStage(small_config(), judge, pool)
+    losses = []
+    for estimate in (1.0, 2.0, 3.0):
+        judge.forward = lambda cells, found=estimate: torch.full((len(cells),), found)
+        losses.append(float(stage.loss(0)[0]))
+    assert losses == pytest.approx([QUANTILE, 0, 1 - QUANTILE])
+    assert losses[0] > losses[2]
 
 
 def test_parts_of_a_batch_are_the_batch(pairs):
