@@ -33,8 +33,10 @@ DOUBTFUL, SURE = 0.5, 0.65
 """Change as a share of the strength: up to the first it is texture taken for noise, from the second on it is noise."""
 USUAL, EXCESSIVE = 1.2, 1.4
 """That share at the other end: up to the first it is noise; from the second on more than that would go, as letters."""
+SHARP, DRAWN = 20.0, 26.0
+"""Levels of fine detail without the noise: hardly a photo has over the first, and letters have the second and more."""
 SMOOTH, TEXTURED = 5.0, 12.0
-"""Levels of fine detail without the noise: a picture is smooth up to the first, and texture from the second on."""
+"""The same: a picture is smooth up to the first, and texture from the second on."""
 MORE, LESS = 1.4, 0.7
 """Times the noise's strength that the denoiser is told where a picture is smooth, and where it is texture."""
 BLOCKS, STRONGEST_BLOCKS = 4.5, 9.0
@@ -73,8 +75,9 @@ def denoised_batch(lr: Tensor, denoiser: Denoiser) -> Tensor:
     """Return B pictures less noise and JPEG blocks, each by its own, as whole images are in use."""
     strength = denoiser.judge(noise_cells(lr, denoiser)).float().exp()
     tried = denoiser(lr, strength)
-    share = share_of(strength, changes_of(lr, tried)) * (metered(lr, denoiser) > NOTHING)
-    told = strength * times_told(detail_of(tried))
+    detail = detail_of(tried)
+    share = share_of(strength, changes_of(lr, tried), detail) * (metered(lr, denoiser) > NOTHING)
+    told = strength * times_told(detail)
     blocks = lr.new_tensor([strength_of_blocks(picture[None]) for picture in lr])
     has_blocks = blocks > share * told
     output = denoiser(lr, torch.where(has_blocks, blocks, told)).clamp(-1, 1)
@@ -100,13 +103,17 @@ def changes_of(lr: Tensor, output: Tensor) -> Tensor:
     return (lr - output).float().square().mean((1, 2, 3)).sqrt() * LEVELS_PER_UNIT
 
 
-def share_of(strength: Tensor, change: Tensor) -> Tensor:
-    """How much of noise of that strength goes, where all of it would be a change of so many levels."""
+def share_of(strength: Tensor, change: Tensor, detail: Tensor) -> Tensor:
+    """How much of noise of that strength goes, where all of it would be a change of so many levels.
+
+    ``detail`` is what would be left; all are (B,).
+    """
     is_seen = (strength - FAINT) / (PLAIN - FAINT)
     ratio = change / strength
     is_noise = (ratio - DOUBTFUL) / (SURE - DOUBTFUL)
     is_usual = (EXCESSIVE - ratio) / (EXCESSIVE - USUAL)
-    return is_seen.clamp(0, 1) * is_noise.clamp(0, 1) * is_usual.clamp(0, 1)
+    is_photo = (DRAWN - detail) / (DRAWN - SHARP)
+    return is_seen.clamp(0, 1) * is_noise.clamp(0, 1) * is_usual.clamp(0, 1) * is_photo.clamp(0, 1)
 
 
 def detail_of(pictures: Tensor) -> Tensor:
@@ -129,17 +136,18 @@ def _share_of_noise(windows: Tensor, denoiser: Denoiser) -> tuple[float, float |
 
 
 def _judged(squares: Tensor, denoiser: Denoiser) -> float:
-    """Strength of the noise in levels, as the judge finds it in all squares together."""
-    cells = noise_cells(squares, denoiser)
-    return min(STRONGEST, float(denoiser.judge(cells.flatten(0, 1)[None]).float().exp()))
+    """Strength of the noise in levels: the root mean square of what the judge finds in the squares, each by itself."""
+    strengths = denoiser.judge(noise_cells(squares, denoiser)).float().exp()
+    return min(STRONGEST, float(strengths.square().mean().sqrt()))
 
 
 def _tried(squares: Tensor, denoiser: Denoiser, strength: float) -> tuple[float, float]:
     """How much of noise of that strength goes, and how strong the denoiser is told that it is."""
     output = denoiser(squares, squares.new_full((len(squares),), strength))
     change = changes_of(squares, output).square().mean().sqrt()
-    share = share_of(change.new_tensor(strength), change)
-    return float(share), min(STRONGEST, strength * float(times_told(detail_of(output).median())))
+    detail = detail_of(output).median()
+    share = share_of(change.new_tensor(strength), change, detail)
+    return float(share), min(STRONGEST, strength * float(times_told(detail)))
 
 
 def _lowered(windows: Tensor, denoiser: Denoiser) -> Tensor:

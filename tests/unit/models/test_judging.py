@@ -12,12 +12,14 @@ from small_models import changing_denoiser, randn, small_denoiser
 from linearsr.models.judging import (
     BLOCKS,
     DOUBTFUL,
+    DRAWN,
     EXCESSIVE,
     FAINT,
     LESS,
     MORE,
     NOTHING,
     PLAIN,
+    SHARP,
     SMOOTH,
     STRONGEST_BLOCKS,
     SURE,
@@ -36,8 +38,8 @@ from linearsr.models.noise_cells import noise_cells
 
 
 def pictures(count):
-    """Nothing but texture: of its noise, the denoiser is told ``LESS``."""
-    return randn(count, 3, 16, 16).tanh() * 0.8
+    """Nothing but texture, as strong as photos have it: of its noise, the denoiser is told ``LESS``."""
+    return randn(count, 3, 16, 16).tanh() * 0.2
 
 
 @pytest.mark.parametrize(
@@ -50,15 +52,21 @@ def pictures(count):
     ],
 )
 def test_noise_goes_where_it_can_be_seen_and_is_not_texture(strength, part, share):
-    found = share_of(torch.tensor(float(strength)), torch.tensor(float(part * strength)))
-    assert float(found) == pytest.approx(share, abs=1e-4)
+    values = torch.tensor([strength, part * strength, 0])
+    assert float(share_of(*values)) == pytest.approx(share, abs=1e-4)
 
 
-def test_the_strength_is_that_of_all_squares_together():
+@pytest.mark.parametrize(("detail", "share"), [(SHARP, 1), ((SHARP + DRAWN) / 2, 0.5), (DRAWN, 0), (60, 0)])
+def test_nothing_goes_of_what_is_sharper_than_photos(detail, share):
+    assert float(share_of(*torch.tensor([20, 20, detail]))) == pytest.approx(share, abs=1e-4)
+
+
+def test_the_strength_is_the_root_mean_square_of_that_of_the_squares():
     denoiser, windows = small_denoiser(), pictures(4)
     with torch.inference_mode():
-        together = denoiser.judge(noise_cells(windows, denoiser).reshape(1, 4 * 4, -1)).exp()
-    assert noise_strength(windows, denoiser) == pytest.approx(LESS * float(together), rel=1e-5)
+        each = denoiser.judge(noise_cells(windows, denoiser)).exp()
+    assert each.std() > 0
+    assert noise_strength(windows, denoiser) == pytest.approx(LESS * float(each.square().mean().sqrt()), rel=1e-5)
 
 
 def test_no_noise_is_stronger_than_there_are_levels():
@@ -117,7 +125,7 @@ def test_pictures_of_a_batch_are_denoised_each_by_its_own_noise():
     denoiser.judge.forward = lambda cells: torch.tensor([20.0, FAINT, 20.0, 20.0]).log()
     parts = torch.tensor([1.0, 1.0, DOUBTFUL, 0.8])
     denoiser.forward = lambda lr, strength: lr + (strength * parts)[:, None, None, None] / 127.5
-    batch = pictures(4) / 2
+    batch = pictures(4)
     moved = (denoised_batch(batch, denoiser) - batch).mean((1, 2, 3)) * 127.5
     torch.testing.assert_close(moved, torch.tensor([0.0, 0.0, 0.0, 16 * LESS]), atol=1e-3, rtol=0)
 
