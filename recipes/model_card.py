@@ -75,8 +75,8 @@ sampled latent adds nothing that these numbers can tell. `docs/log.md` says why.
   the paper's model, and its scores are not comparable with the paper's.
 - It sharpens edges and textures; it does not invent faces or letters, and small text stays as legible as the input.
 - Noise goes, and fine texture with it: skin and fur of a noisy photo come out smooth. A photo of nothing but fine
-  texture may be taken for noisy (two of the 100 RealSR crops are in part, of cloth and of flowers); `--denoise 0` leaves
-  it as it is.
+  texture may be taken for noisy (two of the 100 RealSR crops are in part, cloth and flowers); `--denoise 0` leaves it
+  as it is.
 - JPEG blocks are found where the picture was not resized since, and taken out below a quality of 89. Of letters in
   screenshots, and of pictures that were resized after compression, they stay.
 
