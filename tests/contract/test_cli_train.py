@@ -185,7 +185,7 @@ def test_the_denoiser_goes_on_from_a_models_own(train, finished, model, tmp_path
 
 def test_decoders_are_trained_on_what_the_denoiser_leaves(train, finished, tmp_path, monkeypatch):
     monkeypatch.setattr(judging, "NOTHING", 0.0)
-    monkeypatch.setattr(judging, "share_of", lambda strength, change: torch.ones_like(change))
+    monkeypatch.setattr(judging, "share_of", lambda strength, change, detail: torch.ones_like(change))
     with_denoiser, without = tmp_path / "with", tmp_path / "without"
     for run, left_out in ((with_denoiser, ("detail",)), (without, ("detail", "denoise"))):
         shutil.copytree(finished, run, ignore=shutil.ignore_patterns(*left_out))
