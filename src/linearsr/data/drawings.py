@@ -20,8 +20,6 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from linearsr.data.draws import Draws, derive_seed
-from linearsr.data.loader import degrade_mixed
-from linearsr.data.presets import DegradationMix
 from linearsr.data.sampling import SCALE, PairSource, Sample, own_slots
 
 FINENESS = 2
@@ -40,13 +38,10 @@ Colour = tuple[int, int, int]
 
 
 class DrawnPairs:
-    """Pairs of another source, a ``share`` of them replaced by drawings.
+    """Pairs of another source, a ``share`` of them replaced by drawings, which are reduced and not degraded."""
 
-    These are degraded by ``mix``, or just reduced where there is none.
-    """
-
-    def __init__(self, source: PairSource, share: float, mix: DegradationMix | None = None) -> None:
-        self._source, self._share, self._mix = source, share, mix
+    def __init__(self, source: PairSource, share: float) -> None:
+        self._source, self._share = source, share
 
     def batch(
         self, step: int, *, seed: int, size: int, lr_side: int, rank: int = 0, world: int = 1
@@ -58,14 +53,10 @@ class DrawnPairs:
         places = torch.nonzero(Draws(seeds).chance(self._share))[:, 0].tolist()
         if not places:
             return lr, hr
-        lr, hr, seeds = lr.clone(), hr.clone(), [seeds[place] for place in places]
-        drawings = torch.stack([drawing(own, hr.shape[-1]) for own in seeds]).to(hr.device)
-        hr[places] = drawings * 2 - 1
-        lr[places] = self._reduced(drawings, seeds) * 2 - 1
+        lr, hr = lr.clone(), hr.clone()
+        hr[places] = torch.stack([drawing(seeds[place], hr.shape[-1]) for place in places]).to(hr.device) * 2 - 1
+        lr[places] = F.avg_pool2d(hr[places], SCALE)
         return lr, hr
-
-    def _reduced(self, drawings: Tensor, seeds: list[int]) -> Tensor:
-        return F.avg_pool2d(drawings, SCALE) if self._mix is None else degrade_mixed(drawings, self._mix, seeds)
 
 
 def drawing(seed: int, side: int) -> Tensor:
