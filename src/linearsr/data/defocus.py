@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from linearsr.data.draws import Draws, derive_seed
-from linearsr.data.sampling import SCALE, PairSource, Sample, own_slots
+from linearsr.data.sampling import SCALE, PairSource, own_samples
 
 DEVIATIONS = (6.0, 24.0)
 """In HR pixels; the widest blur of the camera preset has 3.6."""
@@ -42,7 +42,7 @@ class DefocusedPairs:
     ) -> tuple[Tensor, Tensor]:
         """Return what the source returns, some of it blurred."""
         lr, hr = self._source.batch(step, seed=seed, size=size, lr_side=lr_side, rank=rank, world=world)
-        samples = [Sample.at(seed, step, slot) for slot in own_slots(size, rank, world)]
+        samples = own_samples(step, seed=seed, size=size, rank=rank, world=world)
         draws = Draws([derive_seed(sample.seed, "defocus") for sample in samples])
         applies = draws.chance(self._share)
         deviations = draws.uniform((math.log(DEVIATIONS[0]), math.log(DEVIATIONS[1]))).exp()

@@ -20,7 +20,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from linearsr.data.draws import Draws, derive_seed
-from linearsr.data.sampling import SCALE, PairSource, Sample, own_slots
+from linearsr.data.sampling import SCALE, PairSource, own_samples
 
 FINENESS = 2
 """Drawings are made so many times as large, and reduced: edges come out smooth."""
@@ -48,7 +48,7 @@ class DrawnPairs:
     ) -> tuple[Tensor, Tensor]:
         """Return what the source returns, some of it replaced."""
         lr, hr = self._source.batch(step, seed=seed, size=size, lr_side=lr_side, rank=rank, world=world)
-        samples = [Sample.at(seed, step, slot) for slot in own_slots(size, rank, world)]
+        samples = own_samples(step, seed=seed, size=size, rank=rank, world=world)
         seeds = [derive_seed(sample.seed, "drawing") for sample in samples]
         places = torch.nonzero(Draws(seeds).chance(self._share))[:, 0].tolist()
         if not places:

@@ -18,7 +18,7 @@ from linearsr.data.degradations import degrade
 from linearsr.data.draws import Draws, derive_seed
 from linearsr.data.photo import Photo
 from linearsr.data.presets import DegradationMix, training_mix
-from linearsr.data.sampling import LATENT_STRIDE, SCALE, Sample, choose, own_slots
+from linearsr.data.sampling import LATENT_STRIDE, SCALE, Sample, choose, own_samples
 from linearsr.errors import DataError
 
 
@@ -47,7 +47,8 @@ class PairPool:
         self, step: int, *, seed: int, size: int, lr_side: int, rank: int = 0, world: int = 1
     ) -> tuple[Tensor, Tensor]:
         """Return random crops, aligned to the latent grid, as :class:`~linearsr.data.sampling.PairSource` says."""
-        pairs = [self._crop(lr_side, Sample.at(seed, step, slot)) for slot in own_slots(size, rank, world)]
+        samples = own_samples(step, seed=seed, size=size, rank=rank, world=world)
+        pairs = [self._crop(lr_side, sample) for sample in samples]
         lr, hr = (torch.stack(images).float() / 127.5 - 1 for images in zip(*pairs, strict=True))
         return lr, hr
 

@@ -12,7 +12,7 @@ from linearsr.data.draws import Draws, derive_seed
 from linearsr.data.loader import degrade_mixed
 from linearsr.data.noise_mixes import without_noise
 from linearsr.data.presets import DegradationMix
-from linearsr.data.sampling import SCALE, PairSource, Sample, own_slots, spoiled_as_nan
+from linearsr.data.sampling import SCALE, PairSource, Sample, own_samples, spoiled_as_nan
 
 REDUCTIONS = (1.25, float(SCALE))
 """How much photos are reduced: LR images are as dense as photos at a fourth of their size, or hold less."""
@@ -35,7 +35,7 @@ class NoisyPairs:
     ) -> tuple[Tensor, Tensor]:
         """Return this rank's share of a step as (noisy, clean), both (size / world, 3, lr_side, lr_side) in [-1, 1]."""
         _, hr = self._source.batch(step, seed=seed, size=size, lr_side=lr_side, rank=rank, world=world)
-        samples = [Sample.at(seed, step, slot) for slot in own_slots(size, rank, world)]
+        samples = own_samples(step, seed=seed, size=size, rank=rank, world=world)
         photos = _reduced(spoiled_as_nan(hr) / 2 + 0.5, samples, lr_side)
         seeds = [derive_seed(sample.seed, "noise") for sample in samples]
         noisy, clean = (degrade_mixed(photos, mix, seeds) for mix in (self._mix, self._clean_mix))

@@ -74,6 +74,11 @@ def own_slots(size: int, rank: int, world: int) -> range:
     return range(rank * share, (rank + 1) * share)
 
 
+def own_samples(step: int, *, seed: int, size: int, rank: int, world: int) -> list[Sample]:
+    """Return what is random about this rank's share of a step."""
+    return [Sample.at(seed, step, slot) for slot in own_slots(size, rank, world)]
+
+
 def choose(number: float, count: int) -> int:
     """Turn a number in [0, 1) into an index below ``count``."""
     return int(number * count)
