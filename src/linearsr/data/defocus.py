@@ -1,6 +1,6 @@
 """Pairs out of focus: what is smooth in a photo itself, which photos chosen for their texture hardly have.
 
-    hr' = hr + m (G_s hr - hr)        lr' = lr + m (G_s/4 lr - lr), rounded to 8-bit levels
+    hr' = hr + m (G_s hr - hr)
 
 G_s is a Gaussian of deviation s, far wider than any blur that LR images alone are given, so that nobody could take its
 sharpness for lost. m rises from 0 to 1 along a line through the crop, as the distance to the plane of focus does. On
@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from linearsr.data.draws import Draws, derive_seed
-from linearsr.data.sampling import SCALE, PairSource, own_samples
+from linearsr.data.sampling import SCALE, ChangedPairs, PairSource, Sample
 
 DEVIATIONS = (6.0, 24.0)
 """In HR pixels; the widest blur of the camera preset has 3.6."""
@@ -28,31 +28,24 @@ WHOLE_SHARE = 0.5
 """Share of the blurred crops that are so all over."""
 RAMP = (0.05, 0.5)
 """Width of the way from sharp to blurred in the others, in sides of the crop."""
-_LEVELS = 127.5
 
 
-class DefocusedPairs:
-    """Pairs of another source, a ``share`` of them out of focus, in part or as a whole."""
+class DefocusedPairs(ChangedPairs):
+    """Pairs of another source, a ``share`` of them out of focus in part or as a whole, and reduced, not degraded."""
 
     def __init__(self, source: PairSource, share: float) -> None:
-        self._source, self._share = source, share
+        super().__init__(source)
+        self._share = share
 
-    def batch(
-        self, step: int, *, seed: int, size: int, lr_side: int, rank: int = 0, world: int = 1
-    ) -> tuple[Tensor, Tensor]:
-        """Return what the source returns, some of it blurred."""
-        lr, hr = self._source.batch(step, seed=seed, size=size, lr_side=lr_side, rank=rank, world=world)
-        samples = own_samples(step, seed=seed, size=size, rank=rank, world=world)
+    def changed(self, lr: Tensor, hr: Tensor, samples: list[Sample]) -> tuple[Tensor, Tensor]:
         draws = Draws([derive_seed(sample.seed, "defocus") for sample in samples])
         applies = draws.chance(self._share)
         deviations = draws.uniform((math.log(DEVIATIONS[0]), math.log(DEVIATIONS[1]))).exp()
         masks = _ramps(draws, hr.shape[-1]).to(hr.device)
         lr, hr = lr.clone(), hr.clone()
         for index in torch.nonzero(applies)[:, 0].tolist():
-            mask, deviation = masks[index], float(deviations[index])
-            hr[index] = hr[index].lerp(_blurred(hr[index], deviation), mask)
-            soft = lr[index].lerp(_blurred(lr[index], deviation / SCALE), F.avg_pool2d(mask[None], SCALE)[0])
-            lr[index] = ((soft + 1) * _LEVELS).round() / _LEVELS - 1
+            hr[index] = hr[index].lerp(_blurred(hr[index], float(deviations[index])), masks[index])
+            lr[index] = F.avg_pool2d(hr[index], SCALE)
         return lr, hr
 
 

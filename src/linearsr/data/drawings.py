@@ -20,7 +20,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from linearsr.data.draws import Draws, derive_seed
-from linearsr.data.sampling import SCALE, PairSource, own_samples
+from linearsr.data.sampling import SCALE, ChangedPairs, PairSource, Sample
 
 FINENESS = 2
 """Drawings are made so many times as large, and reduced: edges come out smooth."""
@@ -37,18 +37,14 @@ LETTER = (0.04, 0.3)
 Colour = tuple[int, int, int]
 
 
-class DrawnPairs:
+class DrawnPairs(ChangedPairs):
     """Pairs of another source, a ``share`` of them replaced by drawings, which are reduced and not degraded."""
 
     def __init__(self, source: PairSource, share: float) -> None:
-        self._source, self._share = source, share
+        super().__init__(source)
+        self._share = share
 
-    def batch(
-        self, step: int, *, seed: int, size: int, lr_side: int, rank: int = 0, world: int = 1
-    ) -> tuple[Tensor, Tensor]:
-        """Return what the source returns, some of it replaced."""
-        lr, hr = self._source.batch(step, seed=seed, size=size, lr_side=lr_side, rank=rank, world=world)
-        samples = own_samples(step, seed=seed, size=size, rank=rank, world=world)
+    def changed(self, lr: Tensor, hr: Tensor, samples: list[Sample]) -> tuple[Tensor, Tensor]:
         seeds = [derive_seed(sample.seed, "drawing") for sample in samples]
         places = torch.nonzero(Draws(seeds).chance(self._share))[:, 0].tolist()
         if not places:

@@ -1,7 +1,7 @@
-"""A pool of LR/HR pairs, degraded once and cropped at random ever after.
+"""A pool of LR/HR pairs, made once and cropped at random ever after.
 
 Degrading is slower than training on a CPU, so every photo is degraded a few times up front; the crops, flips and
-rotations drawn from the pool are a pure function of (seed, step).
+rotations drawn from the pool are a pure function of (seed, step). So it is with pairs of a source that takes its time.
 """
 
 from __future__ import annotations
@@ -18,8 +18,11 @@ from linearsr.data.degradations import degrade
 from linearsr.data.draws import Draws, derive_seed
 from linearsr.data.photo import Photo
 from linearsr.data.presets import DegradationMix, training_mix
-from linearsr.data.sampling import LATENT_STRIDE, SCALE, Sample, choose, own_samples
+from linearsr.data.sampling import LATENT_STRIDE, SCALE, PairSource, Sample, choose, own_samples
 from linearsr.errors import DataError
+
+AT_ONCE = 16
+"""Pairs that a pool takes from another source together."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,18 @@ class PairPool:
         tensors = {name: tensor for path in paths for name, tensor in load_file(path).items()}
         keys = tuple(sorted(name[3:] for name in tensors if name.startswith("hr/")))
         return cls(keys, tuple(tensors[f"hr/{k}"] for k in keys), tuple(tensors[f"lr/{k}"] for k in keys))
+
+    @classmethod
+    def of(cls, source: PairSource, *, count: int, lr_side: int, seed: int) -> PairPool:
+        """Take ``count`` pairs of ``lr_side`` LR pixels from another source, in 8-bit levels."""
+        hr_images: list[Tensor] = []
+        lr_images: list[Tensor] = []
+        for step in range(-(-count // AT_ONCE)):
+            lr, hr = (_levels(images) for images in source.batch(step, seed=seed, size=AT_ONCE, lr_side=lr_side))
+            lr_images += lr[:, None]
+            hr_images += hr
+        keys = tuple(f"{index:06}" for index in range(count))
+        return cls(keys, tuple(hr_images[:count]), tuple(lr_images[:count]))
 
     def batch(
         self, step: int, *, seed: int, size: int, lr_side: int, rank: int = 0, world: int = 1
@@ -92,6 +107,11 @@ def degrade_mixed(images: Tensor, mix: DegradationMix, seeds: Sequence[int]) -> 
             order += places
             parts.append(degrade(images[places], preset, [seeds[place] for place in places]))
     return torch.cat(parts)[torch.tensor(order).argsort()]
+
+
+def _levels(images: Tensor) -> Tensor:
+    """[-1, 1] -> uint8."""
+    return ((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu()
 
 
 def _trim(image: Tensor) -> Tensor:

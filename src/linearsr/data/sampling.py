@@ -7,6 +7,7 @@ r size/w ... (r + 1) size/w - 1, so that the ranks' batches in order are the bat
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -64,6 +65,25 @@ class Sample:
         """Turn and mirror a (..., side, side) image in one of eight ways."""
         turned = torch.rot90(image, choose(self.turn, 4), (-2, -1))
         return turned.flip(-1) if self.mirror < 0.5 else turned
+
+
+class ChangedPairs(ABC):
+    """Pairs of another source after a change. What is random about it is drawn for each sample by its own seed."""
+
+    def __init__(self, source: PairSource) -> None:
+        self._source = source
+
+    def batch(
+        self, step: int, *, seed: int, size: int, lr_side: int, rank: int = 0, world: int = 1
+    ) -> tuple[Tensor, Tensor]:
+        """Return what the source returns, changed, as :class:`PairSource` says."""
+        lr, hr = self._source.batch(step, seed=seed, size=size, lr_side=lr_side, rank=rank, world=world)
+        return self.changed(lr, hr, own_samples(step, seed=seed, size=size, rank=rank, world=world))
+
+    @abstractmethod
+    def changed(self, lr: Tensor, hr: Tensor, samples: list[Sample]) -> tuple[Tensor, Tensor]:
+        """Return pairs in the place of (B, 3, h, w) and (B, 3, 4h, 4w), which are not to be written to."""
+        ...
 
 
 def own_slots(size: int, rank: int, world: int) -> range:

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from linearsr.data.noisy import NoisyPairs
-from linearsr.data.sampling import PairSource, spoiled_as_nan
+from linearsr.data.sampling import ChangedPairs, PairSource, Sample, spoiled_as_nan
 from linearsr.models.denoiser import LEVELS_PER_UNIT, Denoiser, NoiseMeter
 from linearsr.models.judging import denoised_batch
 from linearsr.models.noise_cells import noise_cells
@@ -71,17 +71,14 @@ def strength_of(noisy: Tensor, clean: Tensor) -> Tensor:
     return change.clamp(min=LEAST)
 
 
-class DenoisedPairs:
+class DenoisedPairs(ChangedPairs):
     """Pairs of another source with LR images less their noise, as decoders meet them in use."""
 
     def __init__(self, source: PairSource, denoiser: Denoiser) -> None:
-        self._source, self._denoiser = source, denoiser.eval()
+        super().__init__(source)
+        self._denoiser = denoiser.eval()
 
-    def batch(
-        self, step: int, *, seed: int, size: int, lr_side: int, rank: int = 0, world: int = 1
-    ) -> tuple[Tensor, Tensor]:
-        """Return what the source returns, denoised."""
-        lr, hr = self._source.batch(step, seed=seed, size=size, lr_side=lr_side, rank=rank, world=world)
+    def changed(self, lr: Tensor, hr: Tensor, samples: list[Sample]) -> tuple[Tensor, Tensor]:
         lr = spoiled_as_nan(lr.to(self._denoiser.strength_in.weight.device))
         return denoised_batch(lr, self._denoiser), hr
 

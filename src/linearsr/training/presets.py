@@ -39,11 +39,20 @@ class ValidationPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PairPlan:
+    """``count`` pairs of ``lr_side`` LR pixels."""
+
+    count: int
+    lr_side: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """From photos to weights. ``variants`` is how often each photo is degraded for the pool.
 
-    ``defocus_share`` of the pairs that the decoders of fidelity and detail learn from is out of focus; of what
-    denoiser, meter and judge learn from, ``drawn_share`` are drawings, and then ``smooth_share`` is out of focus.
+    Of what decoders of fidelity and detail, denoiser, meter and judge learn from, ``drawn_share`` are drawings; then
+    ``defocus_share`` is out of focus for the decoders, and ``smooth_share`` for the others. ``decoder_pairs`` are made
+    for a decoder where photos are not degraded live.
     ``judge_pictures`` are what the judge of noise learns from, again and again.
     ``guidance_drop`` is the share of samples that are trained without guidance, where a transformer has any.
     """
@@ -72,6 +81,7 @@ class Recipe:
     meter: StageConfig
     judge: StageConfig
     judge_pictures: int
+    decoder_pairs: PairPlan
     validation: ValidationPlan
     guidance_drop: float = 0.15
     defocus_share: float = 0.15
@@ -175,6 +185,7 @@ def tiny() -> Recipe:
             seed=12,
         ),
         judge_pictures=28_800,
+        decoder_pairs=PairPlan(count=6000, lr_side=96),
         validation=ValidationPlan(
             crops=16, lr_side=64, flow_every=35, expert_every=40, polish_every=200, denoise_every=500
         ),
@@ -206,6 +217,7 @@ def ci() -> Recipe:
         meter=replace(stage, name="meter", steps=20, save_every=10, seed=11),
         judge=replace(stage, name="judge", steps=20, save_every=10, seed=12),
         judge_pictures=32,
+        decoder_pairs=PairPlan(count=16, lr_side=16),
         validation=ValidationPlan(crops=2, lr_side=16, flow_every=5, expert_every=5, polish_every=5, denoise_every=5),
     )
 

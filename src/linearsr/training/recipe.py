@@ -25,9 +25,11 @@ import torch
 from torch import Tensor, nn
 
 from linearsr.data.defocus import DefocusedPairs
+from linearsr.data.degraded import DegradedPairs
 from linearsr.data.drawings import DrawnPairs
 from linearsr.data.noise_mixes import denoising_mix, judging_mix, metering_mix
 from linearsr.data.noisy import NoisyPairs
+from linearsr.data.presets import training_mix
 from linearsr.data.sampling import PairSource
 from linearsr.diffusion.flow import TimestepDensity
 from linearsr.diffusion.sampler import plan_timesteps
@@ -293,10 +295,12 @@ def _train_decoder(
     autoencoder, experts = models.autoencoder, models.experts
     assert experts is not None, "a pipeline always has experts"
     decoder = copy.deepcopy(autoencoder.decoder)
-    pairs, fixed = work.pairs(), work.validation_set()
+    pictures = DefocusedPairs(DrawnPairs(work.pairs(), work.recipe.drawn_share), work.recipe.defocus_share)
+    pairs: PairSource = DegradedPairs(pictures, training_mix())
+    fixed = work.validation_set()
     if models.denoiser is not None:
         pairs, fixed = DenoisedPairs(pairs, models.denoiser), fixed.less_noise(models.denoiser)
-    pairs = DefocusedPairs(pairs, work.recipe.defocus_share)
+    pairs = work.kept(pairs, config)
     stage = DecoderStage(config, autoencoder, experts, pairs, work.image_loss(weights, config.seed))
     measure = partial(fixed.measure, experts, autoencoder, experts.config.boundaries)
     validation = Validation(every=work.recipe.validation.polish_every, measure=measure)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -24,6 +25,7 @@ from linearsr.tags.encoder import WordEncoder
 from linearsr.tags.sources import guidance_source
 from linearsr.tags.text import PACKAGE_WORDS
 from linearsr.training import distributed
+from linearsr.training.config import StageConfig
 from linearsr.training.denoising import DenoisingSet
 from linearsr.training.distributed import Parallelism
 from linearsr.training.judging import CellPool
@@ -34,6 +36,7 @@ from linearsr.training.stages import GuidanceMix
 from linearsr.training.validation import ValidationSet
 
 POOL_NAME = "pool.safetensors"
+PAIRS_NAME = "pairs.safetensors"
 CELLS_NAME = "cells.safetensors"
 
 
@@ -82,15 +85,22 @@ class Workspace:
         return Ahead(LivePairs(PhotoStore(files), device=self.device))
 
     def _pool(self) -> PairPool:
-        """Kept under ``run`` as pool*.safetensors, because building it takes minutes."""
-        if distributed.is_main() and not list(self.run.glob("pool*.safetensors")):
-            self.run.mkdir(parents=True, exist_ok=True)
+        def degraded() -> PairPool:
             split = [file.decode() for file in self._files()]
-            unfinished = self.run / f".{POOL_NAME}.part"
-            build_pool(split, variants=self.recipe.variants, seed=1).save(unfinished)
-            unfinished.replace(self.run / POOL_NAME)
-        distributed.wait_for_all()
-        return PairPool.load(*sorted(self.run.glob("pool*.safetensors")))
+            return build_pool(split, variants=self.recipe.variants, seed=1)
+
+        return _made_once(self.run / POOL_NAME, degraded)
+
+    def kept(self, pairs: PairSource, stage: StageConfig) -> PairSource:
+        """Make pairs beforehand for a stage, because making them takes longer than training on them.
+
+        Where photos are degraded live, these pairs are made as they are needed, too.
+        """
+        if self.live:
+            return pairs
+        plan = self.recipe.decoder_pairs
+        make = partial(PairPool.of, pairs, count=plan.count, lr_side=plan.lr_side, seed=stage.seed)
+        return _made_once(self.run / stage.name / PAIRS_NAME, make)
 
     def validation_set(self) -> ValidationSet:
         """Crops of the photos that are kept out of training.
@@ -139,6 +149,18 @@ class Workspace:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return ImageLoss(weights, self.perceptual, self.device)
+
+
+def _made_once(path: Path, make: Callable[[], PairPool]) -> PairPool:
+    """Return the pool at ``path``, or in several files of such names; if there is none, the main process makes it."""
+    pattern = f"{path.stem}*{path.suffix}"
+    if distributed.is_main() and not list(path.parent.glob(pattern)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_name(f".{path.name}.part")
+        make().save(unfinished)
+        unfinished.replace(path)
+    distributed.wait_for_all()
+    return PairPool.load(*sorted(path.parent.glob(pattern)))
 
 
 def most_detailed(pool: PairPool, share: float) -> PairPool:

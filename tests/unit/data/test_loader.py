@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from small_models import photo
 
 from linearsr.data.degradations import degrade
-from linearsr.data.loader import PairPool, build_pool, degrade_mixed
+from linearsr.data.loader import AT_ONCE, PairPool, build_pool, degrade_mixed
 from linearsr.data.photo import Photo
 from linearsr.data.presets import camera, light, training_mix
 from linearsr.errors import DataError
@@ -89,6 +89,27 @@ def test_pool_survives_its_file_and_files_can_be_joined(photos, pool, tmp_path):
     joined = PairPool.load(*(tmp_path / f"{index}.safetensors" for index in range(3)))
     assert joined.keys == pool.keys
     assert all(torch.equal(a, b) for a, b in zip(batch(pool, 3), batch(joined, 3), strict=True))
+
+
+def test_pairs_of_another_source_are_kept_in_8_bit_levels(pool, tmp_path):
+    kept = PairPool.of(pool, count=20, lr_side=16, seed=5)
+    first, second = (pool.batch(step, seed=5, size=AT_ONCE, lr_side=16) for step in (0, 1))
+    for images, levels in zip(zip(first, second, strict=True), ([lr[0] for lr in kept.lr], kept.hr), strict=True):
+        torch.testing.assert_close(torch.stack(tuple(levels)).float() / 127.5 - 1, torch.cat(images)[:20])
+    kept.save(tmp_path / "kept.safetensors")
+    loaded = PairPool.load(tmp_path / "kept.safetensors")
+    assert loaded.keys == kept.keys
+    assert all(torch.equal(a, b) for a, b in zip(batch(kept, 3), batch(loaded, 3), strict=True))
+
+
+def test_what_lies_between_levels_or_beyond_them_goes_to_the_nearest():
+    class Between:
+        def batch(self, step, *, size, lr_side, **options):
+            return torch.full((size, 3, lr_side, lr_side), 0.001), torch.full((size, 3, 4 * lr_side, 4 * lr_side), 1.2)
+
+    kept = PairPool.of(Between(), count=1, lr_side=8, seed=0)
+    assert kept.lr[0].unique().tolist() == [128]
+    assert kept.hr[0].unique().tolist() == [255]
 
 
 def test_photo_smaller_than_the_crop_is_named(pool):

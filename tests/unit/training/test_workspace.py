@@ -39,6 +39,24 @@ def test_live_pairs_are_degraded_anew_and_leave_no_pool(work):
     assert not work.run.exists()
 
 
+def test_pairs_of_a_stage_are_made_once_and_read_afterwards(work):
+    class Gone:
+        def batch(self, *args, **options):
+            raise AssertionError("there is a pool already")
+
+    stage = work.recipe.detail
+    first = batch(work.kept(work.pairs(), stage))
+    assert [path.name for path in (work.run / "detail").iterdir()] == ["pairs.safetensors"]
+    assert all(a.equal(b) for a, b in zip(first, batch(work.kept(Gone(), stage)), strict=True))
+
+
+def test_pairs_of_a_stage_stay_live_where_photos_are(work):
+    live = replace(work, live=True)
+    source = live.pairs()
+    assert live.kept(source, work.recipe.detail) is source
+    assert not work.run.exists()
+
+
 def test_photos_without_a_training_or_a_validation_split_are_refused(work, tmp_path, monkeypatch):
     for validation, method in ((True, "pairs"), (False, "validation_set")):
         monkeypatch.setattr("linearsr.data.shards.is_held_out", lambda row, answer=validation: answer)
