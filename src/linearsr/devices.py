@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 import torch
 
@@ -45,6 +46,11 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
     if name == "fp16" and device.type == "cpu":
         raise DeviceError("fp16 is not supported on a CPU", remedy="use --precision fp32, or bf16 where it is fast")
     return PRECISIONS[name]
+
+
+def choose_autocast(name: str, device: torch.device) -> Literal["fp32", "bf16"]:
+    """Return the precision of "auto", "fp32" or "bf16" to train in on ``device``, by the same rule."""
+    return "bf16" if choose_precision(name, device) is torch.bfloat16 else "fp32"
 
 
 def has_amx(device: torch.device) -> bool:

@@ -27,8 +27,9 @@ def train(photos, perceptual):
     """Run a stage of the ci preset with a few steps, validated after every fifth; returns the exit status."""
 
     def call(stage, run, *options, steps=5):
-        shared = ("--run", run, "--photos", photos, "--perceptual", perceptual, "--preset", "ci", "--device", "cpu")
-        return linearsr(["train", stage, *map(str, shared), "--steps", str(steps), *map(str, options)])
+        shared = ("--run", run, "--photos", photos, "--perceptual", perceptual, "--preset", "ci")
+        here = ("--device", "cpu", "--precision", "fp32")
+        return linearsr(["train", stage, *map(str, (*shared, *here)), "--steps", str(steps), *map(str, options)])
 
     return call
 

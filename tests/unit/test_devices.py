@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from linearsr.devices import choose_device, choose_precision, has_amx
+from linearsr.devices import choose_autocast, choose_device, choose_precision, has_amx
 from linearsr.errors import DeviceError
 
 CPU = torch.device("cpu")
@@ -65,6 +65,13 @@ def test_device_that_is_not_there_is_named_with_a_remedy(machine, there, name):
 def test_auto_precision_follows_the_hardware(machine, there, device, expected):
     machine(**there)
     assert choose_precision("auto", torch.device(device)) == expected
+    assert choose_autocast("auto", torch.device(device)) == ("bf16" if expected is torch.bfloat16 else "fp32")
+
+
+@pytest.mark.parametrize("name", ["fp32", "bf16"])
+def test_training_runs_in_the_precision_asked_for(machine, name):
+    machine(amx=True)
+    assert choose_autocast(name, CPU) == name
 
 
 def test_missing_probe_means_no_amx(machine, monkeypatch):

@@ -83,14 +83,13 @@ class Setup:
 
     def execution(self) -> Execution:
         """How steps are computed on the device that is asked for."""
-        from linearsr.devices import choose_device
+        from linearsr.devices import choose_autocast, choose_device
         from linearsr.training.config import Execution
 
         device = choose_device(self.device)
-        fastest: Literal["fp32", "bf16"] = "bf16" if device.type == "cuda" else "fp32"
         return Execution(
             device=str(device),
-            precision=fastest if self.precision == "auto" else self.precision,
+            precision=choose_autocast(self.precision, device),
             compiled=self.compiled,
             recompute=self.recompute,
             accumulate=self.accumulate,
@@ -156,7 +155,7 @@ def stage_options(callback: Callback) -> Callable[..., Any]:
             type=click.Choice(["auto", "fp32", "bf16"]),
             default="auto",
             show_default=True,
-            help="auto is bf16 (autocast) on a CUDA GPU, fp32 elsewhere.",
+            help="auto is bf16 (autocast) on a GPU, or a CPU with AMX; fp32 elsewhere.",
         ),
         click.option(
             "--accumulate", type=click.IntRange(min=1), default=1, show_default=True, help="Parts of a batch."

@@ -38,7 +38,7 @@ def command(
         raise InputError("training in fp16 is not supported", remedy="use --precision bf16 or fp32")
     from linearsr.bench.machine import describe_machine
     from linearsr.bench.train import flow_stage, render_training, time_training
-    from linearsr.devices import choose_device, choose_precision
+    from linearsr.devices import choose_autocast, choose_device, choose_precision
     from linearsr.hub import find_model, load_model
     from linearsr.training.config import Execution, StageConfig
 
@@ -46,7 +46,7 @@ def command(
     dtype = choose_precision(runtime.precision_name, device)
     execution = Execution(
         device=str(device),
-        precision="bf16" if dtype.itemsize == 2 else "fp32",
+        precision=choose_autocast(runtime.precision_name, device),
         compiled=compiled,
         recompute=recompute,
         accumulate=accumulate,
