@@ -38,7 +38,10 @@ class PerceptualDistance(nn.Module):
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        return self.distance(self.features(x), self.features(y))
+        features_x, features_y = self.features(x), self.features(y)
+        # Under autocast the trunk runs in the low precision; the distances are small differences of its features.
+        with torch.autocast(x.device.type, enabled=False):
+            return self.distance([f.float() for f in features_x], [f.float() for f in features_y])
 
     @abstractmethod
     def features(self, x: Tensor) -> Features:
@@ -132,7 +135,8 @@ class DISTS(PerceptualDistance):
 
     def _l2_pool(self, x: Tensor) -> Tensor:
         kernel = self.get_buffer("hanning").expand(x.shape[1], 1, 3, 3)
-        return (F.conv2d(x**2, kernel, stride=2, padding=1, groups=x.shape[1]) + 1e-12).sqrt()
+        with torch.autocast(x.device.type, enabled=False):
+            return (F.conv2d(x.float() ** 2, kernel, stride=2, padding=1, groups=x.shape[1]) + 1e-12).sqrt()
 
 
 def _unit(x: Tensor) -> Tensor:

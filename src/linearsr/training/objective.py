@@ -56,23 +56,27 @@ class ImageLoss:
 
         The discriminator's own loss goes into its gradient; whoever takes the step takes that one too.
         """
-        # Autocast would run the trunks in its low precision, and small differences are what they are for.
-        with torch.autocast(output.device.type, enabled=False):
-            return self._weigh(output.float(), target)
+        kind = output.device.type
+        around = torch.autocast(kind, dtype=torch.bfloat16, enabled=torch.is_autocast_enabled(kind))
+        # Of what autocast would lower, only the trunks are: they take most of the time.
+        with torch.autocast(kind, enabled=False):
+            return self._weigh(output.float(), target, around)
 
-    def _weigh(self, output: Tensor, target: Tensor) -> tuple[Tensor, dict[str, float]]:
+    def _weigh(self, output: Tensor, target: Tensor, trunks: torch.autocast) -> tuple[Tensor, dict[str, float]]:
         weights = self.weights
         x, y = output / 2 + 0.5, target / 2 + 0.5
         parts = {"l1": F.l1_loss(x, y)}
         if weights.lpips:
-            parts["lpips"] = self.lpips(x, y).mean()
+            with trunks:
+                parts["lpips"] = self.lpips(x, y).mean()
         if weights.texture:
             parts["texture"] = F.l1_loss(texture_energy(output), texture_energy(target))
         if weights.grid:
             parts["grid"] = F.l1_loss(grid_pattern(x), grid_pattern(y))
         if self.dists is not None:
             n = weights.dists_samples
-            parts["dists"] = self.dists(x[:n], y[:n]).mean()
+            with trunks:
+                parts["dists"] = self.dists(x[:n], y[:n]).mean()
         if weights.adversarial:
             self._teach_discriminator(output.detach(), target)
             parts["adversarial"] = self._adversarial(output)

@@ -258,8 +258,11 @@ def step_crops(pool: PairSource, config: StageConfig, step: int, part: Part) -> 
     """One part of this rank's share of the step's batch."""
     # A part is to a rank what a rank is to all of them.
     place, places = rank() * part.of + part.index, world() * part.of
-    batch = pool.batch(step, seed=config.seed, size=config.batch, lr_side=config.lr_side, rank=place, world=places)
-    lr, hr = (spoiled_as_nan(images.to(config.execution.device, non_blocking=True)) for images in batch)
+    device = config.execution.device
+    # Autocast is for the networks that learn: blurring a photo in bfloat16 would leave bands.
+    with torch.autocast(torch.device(device).type, enabled=False):
+        batch = pool.batch(step, seed=config.seed, size=config.batch, lr_side=config.lr_side, rank=place, world=places)
+    lr, hr = (spoiled_as_nan(images.to(device, non_blocking=True)) for images in batch)
     return lr.contiguous(memory_format=torch.channels_last), hr.contiguous(memory_format=torch.channels_last)
 
 

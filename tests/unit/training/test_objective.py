@@ -38,6 +38,29 @@ def test_gradient_reaches_the_output_from_every_part(perceptual):
         assert output.grad.abs().sum() > 0, name
 
 
+def test_autocast_lowers_the_trunks_and_nothing_else(perceptual, monkeypatch):
+    weights = ImageLossWeights(l1=1.0, lpips=1.0, texture=1.0, grid=1.0, dists=1.0, adversarial=1.0)
+    loss, dtypes = ImageLoss(weights, perceptual), []
+    for network in (loss.lpips, loss.dists):
+
+        def features(x, plain=network.features):
+            found = plain(x)
+            dtypes.append(found[-1].dtype)
+            return found
+
+        monkeypatch.setattr(network, "features", features)
+    _, plain = loss(*images())
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        total, lowered = loss(*images())
+    assert dtypes == [torch.float32] * 4 + [torch.bfloat16] * 4
+    assert total.dtype == torch.float32
+    for name in ("lpips", "dists"):
+        assert lowered[name] == pytest.approx(plain[name], rel=0.02), name
+        assert lowered[name] != plain[name], name
+    assert all(lowered[name] == plain[name] for name in ("l1", "texture", "grid"))
+    assert lowered["adversarial"] == pytest.approx(plain["adversarial"], rel=1e-3)  # spectral norms go on
+
+
 def test_discriminator_learns_to_tell_output_from_target(perceptual):
     loss = ImageLoss(ImageLossWeights(adversarial=1.0), perceptual)
     output, target = images()

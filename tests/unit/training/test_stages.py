@@ -10,6 +10,9 @@ from small_models import TRANSFORMER, awake, seeded, small_autoencoder, small_tr
 from small_stages import NAMES, small_config, small_stage
 from toy_training import InterruptedRunError, StopAt
 
+from linearsr.data.defocus import DefocusedPairs
+from linearsr.data.degraded import DegradedPairs
+from linearsr.data.presets import training_mix
 from linearsr.diffusion.flow import TimestepDensity
 from linearsr.models.autoencoder import Decoder, Encoder
 from linearsr.models.experts import ExpertsConfig, ExpertTransformer
@@ -17,7 +20,7 @@ from linearsr.training.config import WHOLE, Execution, Part
 from linearsr.training.draws import Draws
 from linearsr.training.loop import train
 from linearsr.training.objective import ImageLoss, ImageLossWeights
-from linearsr.training.stages import FlowStage, GuidanceMix, LatentMix, PolishStage
+from linearsr.training.stages import FlowStage, GuidanceMix, LatentMix, PolishStage, step_crops
 
 
 @pytest.fixture
@@ -78,6 +81,15 @@ def test_bf16_and_recomputation_train_too(build, name, tmp_path):
     average = train(build(name, steps=2, execution=execution), tmp_path)
     assert {value.dtype for value in average.values()} == {torch.float32}
     assert all(torch.isfinite(value).all() for value in average.values())
+
+
+def test_pairs_are_degraded_in_full_precision_whatever_the_networks_run_in(pool):
+    config = small_config()
+    pairs = DegradedPairs(DefocusedPairs(pool, 1.0), training_mix())
+    plain = step_crops(pairs, config, 0, WHOLE)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        lowered = step_crops(pairs, config, 0, WHOLE)
+    assert all(torch.equal(a, b) for a, b in zip(plain, lowered, strict=True))
 
 
 def test_latent_mix_keeps_noises_and_drops_its_shares():
