@@ -1,6 +1,6 @@
 """Pairs out of focus: what is smooth in a photo itself, which photos chosen for their texture hardly have.
 
-    hr' = hr + m (G_s hr - hr)
+    hr' = hr + m (G_s hr - hr)        lr' = lr + m (G_s/4 lr - lr), rounded to 8-bit levels
 
 G_s is a Gaussian of deviation s, far wider than any blur that LR images alone are given, so that nobody could take its
 sharpness for lost. m rises from 0 to 1 along a line through the crop, as the distance to the plane of focus does. On
@@ -28,10 +28,11 @@ WHOLE_SHARE = 0.5
 """Share of the blurred crops that are so all over."""
 RAMP = (0.05, 0.5)
 """Width of the way from sharp to blurred in the others, in sides of the crop."""
+_LEVELS = 127.5
 
 
 class DefocusedPairs(ChangedPairs):
-    """Pairs of another source, a ``share`` of them out of focus in part or as a whole, and reduced, not degraded."""
+    """Pairs of another source, a ``share`` of them out of focus, in part or as a whole."""
 
     def __init__(self, source: PairSource, share: float) -> None:
         super().__init__(source)
@@ -44,8 +45,10 @@ class DefocusedPairs(ChangedPairs):
         masks = _ramps(draws, hr.shape[-1]).to(hr.device)
         lr, hr = lr.clone(), hr.clone()
         for index in torch.nonzero(applies)[:, 0].tolist():
-            hr[index] = hr[index].lerp(_blurred(hr[index], float(deviations[index])), masks[index])
-            lr[index] = F.avg_pool2d(hr[index], SCALE)
+            mask, deviation = masks[index], float(deviations[index])
+            hr[index] = hr[index].lerp(_blurred(hr[index], deviation), mask)
+            soft = lr[index].lerp(_blurred(lr[index], deviation / SCALE), F.avg_pool2d(mask[None], SCALE)[0])
+            lr[index] = ((soft + 1) * _LEVELS).round() / _LEVELS - 1
         return lr, hr
 
 

@@ -295,12 +295,12 @@ def _train_decoder(
     autoencoder, experts = models.autoencoder, models.experts
     assert experts is not None, "a pipeline always has experts"
     decoder = copy.deepcopy(autoencoder.decoder)
-    pictures = DefocusedPairs(DrawnPairs(work.pairs(), work.recipe.drawn_share), work.recipe.defocus_share)
-    pairs: PairSource = DegradedPairs(pictures, training_mix())
+    pairs: PairSource = DegradedPairs(DrawnPairs(work.pairs(), work.recipe.drawn_share), training_mix())
     fixed = work.validation_set()
     if models.denoiser is not None:
         pairs, fixed = DenoisedPairs(pairs, models.denoiser), fixed.less_noise(models.denoiser)
-    pairs = work.kept(pairs, config)
+    # Out of focus after all: a photo both out of focus and degraded looks like a sharp one that is degraded more.
+    pairs = DefocusedPairs(work.kept(pairs, config), work.recipe.defocus_share)
     stage = DecoderStage(config, autoencoder, experts, pairs, work.image_loss(weights, config.seed))
     measure = partial(fixed.measure, experts, autoencoder, experts.config.boundaries)
     validation = Validation(every=work.recipe.validation.polish_every, measure=measure)
