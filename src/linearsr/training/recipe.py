@@ -299,7 +299,7 @@ def _train_decoder(
     fixed = work.validation_set()
     if models.denoiser is not None:
         pairs, fixed = DenoisedPairs(pairs, models.denoiser), fixed.less_noise(models.denoiser)
-    # Out of focus after all: a photo both out of focus and degraded looks like a sharp one that is degraded more.
+    # Blurred last: a photo both out of focus and degraded looks like a sharp one that is degraded more.
     pairs = DefocusedPairs(work.kept(pairs, config), work.recipe.defocus_share)
     stage = DecoderStage(config, autoencoder, experts, pairs, work.image_loss(weights, config.seed))
     measure = partial(fixed.measure, experts, autoencoder, experts.config.boundaries)

@@ -85,6 +85,8 @@ class Workspace:
         return Ahead(LivePairs(PhotoStore(files), device=self.device))
 
     def _pool(self) -> PairPool:
+        """Kept under ``run``, because building it takes minutes."""
+
         def degraded() -> PairPool:
             split = [file.decode() for file in self._files()]
             return build_pool(split, variants=self.recipe.variants, seed=1)
