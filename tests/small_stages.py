@@ -16,6 +16,7 @@ from linearsr.data.sampling import PairSource
 from linearsr.diffusion.flow import TimestepDensity
 from linearsr.models.autoencoder import Autoencoder
 from linearsr.training.config import StageConfig
+from linearsr.training.denoiser_polish import PolishDenoiserStage
 from linearsr.training.denoising import DenoiseStage, MeterStage
 from linearsr.training.judging import CellPool, JudgeStage
 from linearsr.training.objective import ImageLoss, ImageLossWeights
@@ -30,7 +31,10 @@ from linearsr.training.stages import (
     Stage,
 )
 
-NAMES = ("base", "autoencoder", "flow", "expert", "polish", "decoder", "distill", "denoise", "meter", "judge")
+NAMES = (
+    *("base", "autoencoder", "flow", "expert", "polish", "decoder", "distill"),
+    *("denoise", "meter", "polish-denoiser", "judge"),
+)
 EVERY_STEP_ANEW = NAMES[:-1]
 """Those that draw pairs for every step; the judge's pictures are made before its first."""
 LOSS = ImageLossWeights(l1=1.0, lpips=0.2, adversarial=0.05)
@@ -65,6 +69,9 @@ def small_stage(
         return DenoiseStage(config, small_denoiser(), NoisyPairs(pool, denoising_mix()))
     if name == "meter":
         return MeterStage(config, small_denoiser().meter, NoisyPairs(pool, metering_mix()))
+    if name == "polish-denoiser":
+        networks = small_denoiser(), _autoencoder(), small_experts()
+        return PolishDenoiserStage(config, *networks, pool, denoising_mix(), loss)
     if name == "judge":
         denoiser = small_denoiser()
         pairs = NoisyPairs(pool, judging_mix())

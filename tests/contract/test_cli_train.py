@@ -13,8 +13,12 @@ from training_photos import write_shards
 
 from linearsr.cli.main import run as linearsr
 from linearsr.models import judging
+from linearsr.training.finished import DENOISER_STAGES
 
-STAGES = ("autoencoder", "flow", "experts", "polish", "sft", "fidelity", "detail", "distill", "denoise")
+STAGES = (
+    *("autoencoder", "flow", "experts", "polish", "sft", "fidelity", "detail", "distill"),
+    *("denoise", "polish-denoiser"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +83,7 @@ def test_export_takes_the_stage_it_is_told(finished, tmp_path, stage):
 
 def test_export_brings_the_decoder_of_fidelity_and_the_denoiser_if_they_are_there(finished, tmp_path):
     unfinished = tmp_path / "without"
-    shutil.copytree(finished, unfinished, ignore=shutil.ignore_patterns("fidelity", "denoise"))
+    shutil.copytree(finished, unfinished, ignore=shutil.ignore_patterns("fidelity", *DENOISER_STAGES))
     always = {"autoencoder", "experts"}
     for run, expected in ((finished, {*always, "faithful", "denoiser"}), (unfinished, always)):
         assert linearsr(["train", "export", "--run", str(run), "-o", str(tmp_path / "model")]) == 0
@@ -184,11 +188,23 @@ def test_the_denoiser_goes_on_from_a_models_own(train, finished, model, tmp_path
     assert all(torch.allclose(trained[name], value, atol=1e-6) for name, value in given.items())
 
 
+def test_a_polished_denoiser_takes_the_place_of_the_one_before(train, finished, model, tmp_path, capsys):
+    assert train("polish-denoiser", tmp_path, "--start-from", model, "--quiet") == 1
+    assert "there is no denoiser to polish" in capsys.readouterr().err
+    plain, polished = (load_file(finished / stage / "denoiser.safetensors") for stage in ("denoise", "polish-denoiser"))
+    changed = {name.split(".")[0] for name, value in plain.items() if not polished[name].equal(value)}
+    assert {"judge", "stem"} <= changed
+    assert "meter" not in changed
+    linearsr(["train", "export", "--run", str(finished), "-o", str(tmp_path / "model")])
+    exported = load_file(tmp_path / "model/denoiser.safetensors")
+    assert all(exported[name].equal(value) for name, value in polished.items())
+
+
 def test_decoders_are_trained_on_what_the_denoiser_leaves(train, finished, tmp_path, monkeypatch):
     monkeypatch.setattr(judging, "NOTHING", 0.0)
     monkeypatch.setattr(judging, "share_of", lambda strength, change, detail: torch.ones_like(change))
     with_denoiser, without = tmp_path / "with", tmp_path / "without"
-    for run, left_out in ((with_denoiser, ("detail",)), (without, ("detail", "denoise"))):
+    for run, left_out in ((with_denoiser, ("detail",)), (without, ("detail", *DENOISER_STAGES))):
         shutil.copytree(finished, run, ignore=shutil.ignore_patterns(*left_out))
         assert train("detail", run, "--quiet", steps=1) == 0
     first, second = (load_file(run / "detail/autoencoder.safetensors") for run in (with_denoiser, without))

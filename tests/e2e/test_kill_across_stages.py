@@ -22,6 +22,7 @@ STAGES = {
     "fidelity": 6,
     "detail": 6,
     "distill": 6,
+    "polish-denoiser": 6,
 }
 """Steps of each, saved after every second and validated, but for the autoencoder, after every fifth."""
 KILLS = 10

@@ -19,7 +19,7 @@ def command() -> None:
     """Train a model, stage by stage; every stage resumes by itself.
 
     autoencoder, flow, experts, polish, sft, fidelity, detail and distill follow each other in one --run folder; denoise
-    stands by itself; export writes the model.
+    stands by itself, and polish-denoiser needs it and any whole pipeline; export writes the model.
     """
 
 
@@ -121,10 +121,20 @@ def distill_command(setup: Setup) -> None:
 @stage_options
 def denoise_command(setup: Setup) -> None:
     """What takes noise and JPEG blocks out of photos before they are enlarged: upscale --denoise."""
-    from linearsr.training.recipe import train_denoise
+    from linearsr.training.denoiser_recipe import train_denoise
 
     with workspace(setup) as work:
         train_denoise(work, setup.denoiser())
+
+
+@command.command("polish-denoiser")
+@stage_options
+def polish_denoiser_command(setup: Setup) -> None:
+    """The denoiser, judged by the images that are made of what it leaves, from denoise and the finished pipeline."""
+    from linearsr.training.denoiser_recipe import train_polish_denoiser
+
+    with workspace(setup) as work:
+        train_polish_denoiser(work, setup.models())
 
 
 @command.command("export")

@@ -44,8 +44,7 @@ class DenoiseStage:
 
     def loss(self, step: int, part: Part = WHOLE) -> tuple[Tensor, dict[str, float]]:
         noisy, clean = step_crops(self._pairs, self.config, step, part)
-        off = Draws(self.config, step, part).noise(len(noisy), (1,))[:, 0]
-        output = self.module(noisy, strength_of(noisy, clean) * (SPREAD * off).exp())
+        output = self.module(noisy, strength_told(noisy, clean, Draws(self.config, step, part)))
         loss = F.l1_loss(output.float(), clean) / 2
         return loss, {"l1": float(loss.detach())}
 
@@ -69,6 +68,11 @@ def strength_of(noisy: Tensor, clean: Tensor) -> Tensor:
     """Root mean square of what noise has changed, in 8-bit levels: two (B, 3, H, W) -> (B,)."""
     change = (noisy - clean).square().mean((1, 2, 3)).sqrt() * LEVELS_PER_UNIT
     return change.clamp(min=LEAST)
+
+
+def strength_told(noisy: Tensor, clean: Tensor, draws: Draws) -> Tensor:
+    """What the denoiser is told in training: near that."""
+    return strength_of(noisy, clean) * (SPREAD * draws.noise(len(noisy), (1,))[:, 0]).exp()
 
 
 class DenoisedPairs(ChangedPairs):
@@ -97,9 +101,15 @@ class DenoisingSet:
         return cls(noisy, clean)
 
     @torch.no_grad()
+    def denoised(self, denoiser: Denoiser) -> Tensor:
+        """The pictures less their noise, each told its true strength."""
+        output: Tensor = denoiser(self.noisy, strength_of(self.noisy, self.clean)).clamp(-1, 1)
+        return output
+
+    @torch.no_grad()
     def measure(self, denoiser: Denoiser) -> Measurement:
-        """PSNR of the denoised pictures, each with its true strength."""
-        output = denoiser(self.noisy, strength_of(self.noisy, self.clean)).clamp(-1, 1)
+        """PSNR of the denoised pictures."""
+        output = self.denoised(denoiser)
         errors = ((output - self.clean) / 2).square().mean((1, 2, 3))
         shown = (part / 2 + 0.5 for part in (self.noisy, output, self.clean))
         return Measurement({"psnr": float((-10 * errors.log10()).mean())}, comparison_sheet(*shown))

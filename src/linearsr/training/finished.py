@@ -7,10 +7,12 @@ from pathlib import Path
 
 from linearsr.models.autoencoder import Decoder
 from linearsr.models.denoiser import Denoiser
-from linearsr.training.models import DENOISER, Models, load_denoiser, load_models
+from linearsr.training.models import DENOISER, POLISHED_DENOISER, Models, load_denoiser, load_models
 
 LAST_STAGES = ("distill", "detail", "sft", "polish", "experts")
 """Stages that leave a whole pipeline, the last first."""
+DENOISER_STAGES = (POLISHED_DENOISER, "denoise")
+"""Those that leave a denoiser."""
 
 
 def finished_stage(run: Path, stage: str) -> Models:
@@ -44,7 +46,7 @@ def faithful_decoder(run: Path) -> Decoder | None:
 
 
 def _trained_denoiser(run: Path) -> Denoiser | None:
-    folder = run / "denoise"
-    if not (folder / DENOISER).exists():
-        return None
-    return load_denoiser(folder, remedy="remove it, or finish it: linearsr train denoise")
+    for stage in DENOISER_STAGES:
+        if (run / stage / DENOISER).exists():
+            return load_denoiser(run / stage, remedy=f"remove it, or finish it: linearsr train {stage}")
+    return None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -20,7 +22,10 @@ from linearsr.tags.table import TagTable
 from linearsr.training import distributed
 from linearsr.training.tensors import read_tensors, write_tensors
 
+ModuleT = TypeVar("ModuleT", bound=torch.nn.Module)
 DENOISER = "denoiser.safetensors"
+POLISHED_DENOISER = "polish-denoiser"
+"""The folder of a denoiser that was judged by the images made of what it leaves."""
 Geometry = AutoencoderConfig | TransformerConfig | ExpertsConfig | DenoiserConfig
 
 
@@ -105,6 +110,13 @@ def load_denoiser(folder: Path, *, remedy: str) -> Denoiser:
     denoiser = Denoiser(config_from_dict(DenoiserConfig, geometry["denoiser"]))
     denoiser.load_state_dict(weights)
     return denoiser
+
+
+def seeded(seed: int, build: Callable[[], ModuleT]) -> ModuleT:
+    """Build a network whose first weights are a function of ``seed`` alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build()
 
 
 def _write(path: Path, module: torch.nn.Module, **geometry: Geometry) -> None:

@@ -80,6 +80,7 @@ class Recipe:
     denoise: StageConfig
     meter: StageConfig
     judge: StageConfig
+    polish_denoiser: StageConfig
     judge_pictures: int
     decoder_pairs: PairPlan
     validation: ValidationPlan
@@ -111,6 +112,7 @@ class Recipe:
             denoise=change(self.denoise),
             meter=change(self.meter),
             judge=change(self.judge),
+            polish_denoiser=change(self.polish_denoiser),
         )
 
 
@@ -184,6 +186,18 @@ def tiny() -> Recipe:
             save_every=1000,
             seed=12,
         ),
+        polish_denoiser=replace(
+            polish,
+            name="polish-denoiser",
+            steps=4000,
+            batch=8,
+            lr_side=40,
+            learning_rate=4e-5,
+            warmup=100,
+            final_rate=0.05,
+            save_every=500,
+            seed=13,
+        ),
         judge_pictures=28_800,
         decoder_pairs=PairPlan(count=6000, lr_side=96),
         validation=ValidationPlan(
@@ -216,6 +230,7 @@ def ci() -> Recipe:
         denoise=replace(stage, name="denoise", steps=20, save_every=10, seed=10),
         meter=replace(stage, name="meter", steps=20, save_every=10, seed=11),
         judge=replace(stage, name="judge", steps=20, save_every=10, seed=12),
+        polish_denoiser=replace(stage, name="polish-denoiser", steps=10, batch=2, save_every=5, seed=13),
         judge_pictures=32,
         decoder_pairs=PairPlan(count=16, lr_side=16),
         validation=ValidationPlan(crops=2, lr_side=16, flow_every=5, expert_every=5, polish_every=5, denoise_every=5),

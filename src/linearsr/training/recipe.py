@@ -8,9 +8,8 @@
     RUN/fidelity                   train_fidelity        from the last finished one
     RUN/detail                     train_detail          from RUN/fidelity
     RUN/distill                    train_distill         from the last finished one
-    RUN/denoise, meter, judge      train_denoise         by themselves
 
-A stage whose networks are in place is not trained again.
+Those of the denoiser stand in denoiser_recipe.py. A stage whose networks are in place is not trained again.
 """
 
 from __future__ import annotations
@@ -19,16 +18,12 @@ import copy
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import TypeVar
 
-import torch
 from torch import Tensor, nn
 
 from linearsr.data.defocus import DefocusedPairs
 from linearsr.data.degraded import DegradedPairs
 from linearsr.data.drawings import DrawnPairs
-from linearsr.data.noise_mixes import denoising_mix, judging_mix, metering_mix
-from linearsr.data.noisy import NoisyPairs
 from linearsr.data.presets import training_mix
 from linearsr.data.sampling import PairSource
 from linearsr.diffusion.flow import TimestepDensity
@@ -36,15 +31,12 @@ from linearsr.diffusion.sampler import plan_timesteps
 from linearsr.errors import InputError
 from linearsr.models.autoencoder import Autoencoder, AutoencoderConfig
 from linearsr.models.deep import DeepAutoencoderConfig
-from linearsr.models.denoiser import Denoiser
 from linearsr.models.experts import BOUNDARIES, ExpertsConfig, ExpertTransformer
 from linearsr.models.transformer import LinearTransformer
 from linearsr.training.config import StageConfig
-from linearsr.training.denoising import DenoisedPairs, DenoiseStage, MeterStage
+from linearsr.training.denoising import DenoisedPairs
 from linearsr.training.finished import finished_pipeline, finished_stage
-from linearsr.training.judging import JudgeStage
-from linearsr.training.loop import train
-from linearsr.training.models import Models, save_denoiser
+from linearsr.training.models import Models, seeded
 from linearsr.training.objective import ImageLossWeights
 from linearsr.training.presets import ExpertsName, expert_split
 from linearsr.training.stages import (
@@ -54,13 +46,11 @@ from linearsr.training.stages import (
     DistillStage,
     FlowStage,
     PolishStage,
-    Stage,
 )
 from linearsr.training.start import KNEE, LATEST, remembered_start
 from linearsr.training.validation import DEFAULT_STEPS, Measurement, Validation, at_every_t, load_snapshot
 from linearsr.training.workspace import Workspace
 
-ModuleT = TypeVar("ModuleT", bound=nn.Module)
 TEXTURE_T = 0.5
 """The expert in charge of this t has the longest interval: it can serve all of t to start the flow from."""
 
@@ -73,7 +63,7 @@ def train_autoencoder(work: Workspace, models: Models | None = None) -> Models:
     models = (models or _train_base(work, pairs)).to(work.device)
     loss = work.image_loss(recipe.autoencoder_loss, recipe.autoencoder.seed)
     stage = AutoencoderStage(recipe.autoencoder, models.autoencoder, pairs, loss, recipe.latent_mix)
-    trained = _train(work, stage, "autoencoder")
+    trained = work.train(stage, "autoencoder")
     autoencoder = Autoencoder(models.autoencoder.config)
     autoencoder.load_state_dict(trained)
     return _keep(work, "autoencoder", Models(autoencoder=autoencoder))
@@ -86,7 +76,7 @@ def train_flow(work: Workspace, models: Models | None = None, *, folder: str = "
         _refuse_untrained(work)
     models = models or finished_stage(work.run, "autoencoder")
     if models.experts is None:
-        transformer = _seeded(recipe.flow.seed, lambda: LinearTransformer(recipe.transformer_model))
+        transformer = seeded(recipe.flow.seed, lambda: LinearTransformer(recipe.transformer_model))
     else:
         transformer = copy.deepcopy(models.experts.expert_at(TEXTURE_T))
     transformer.to(work.device)
@@ -97,7 +87,7 @@ def train_flow(work: Workspace, models: Models | None = None, *, folder: str = "
     validation = Validation(every=recipe.validation.flow_every, measure=measure)
     guidance = work.guidance(transformer.config.guidance, models.tag_table)
     stage = FlowStage(recipe.flow, transformer, models.autoencoder, work.pairs(), TimestepDensity(), guidance)
-    trained = _train(work, stage, folder, validation)
+    trained = work.train(stage, folder, validation)
     transformer = LinearTransformer(transformer.config)
     transformer.load_state_dict(trained)
     kept = Models(autoencoder=models.autoencoder, transformer=transformer, tag_table=models.tag_table)
@@ -183,34 +173,11 @@ def train_distill(work: Workspace, models: Models | None = None) -> Models:
     stage = DistillStage(work.recipe.distill, experts, work.pairs(), guidance)
     fixed, boundaries = work.validation_set(), experts.config.boundaries
     measure = partial(fixed.measure, experts, models.autoencoder, boundaries, steps=1)
-    trained = _train(work, stage, "distill", Validation(every=work.recipe.validation.expert_every, measure=measure))
+    trained = work.train(stage, "distill", Validation(every=work.recipe.validation.expert_every, measure=measure))
     student = LinearTransformer(experts.transformer_config)
     student.load_state_dict(trained)
     experts.experts[experts.config.expert_at(1.0)] = student.to(work.device)
     return _keep(work, "distill", models)
-
-
-def train_denoise(work: Workspace, denoiser: Denoiser | None = None) -> Denoiser:
-    """Train what takes noise out of photos before they are enlarged, its meter and its judge, and nothing else."""
-    recipe, every = work.recipe, work.recipe.validation.denoise_every
-    pictures = DefocusedPairs(DrawnPairs(work.pairs(), recipe.drawn_share), recipe.smooth_share)
-    denoiser = denoiser or _seeded(recipe.denoise.seed, lambda: Denoiser(recipe.denoiser_model))
-    denoiser.to(work.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    finished = Denoiser(denoiser.config)
-    stage: Stage = DenoiseStage(recipe.denoise, denoiser, NoisyPairs(pictures, denoising_mix()))
-    measure = partial(work.denoising_set(denoising_mix()).measure, denoiser)
-    finished.load_state_dict(_train(work, stage, "denoise", Validation(every=every, measure=measure)))
-    meter = copy.deepcopy(finished.meter).to(work.device)
-    stage = MeterStage(recipe.meter, meter, NoisyPairs(pictures, metering_mix()))
-    measure = partial(work.denoising_set(metering_mix()).measure_meter, meter)
-    finished.meter.load_state_dict(_train(work, stage, "meter", Validation(every=every, measure=measure)))
-    finished.to(work.device)
-    judge = copy.deepcopy(finished.judge)
-    stage = JudgeStage(recipe.judge, judge, work.cell_pool(NoisyPairs(pictures, judging_mix()), finished))
-    measure = partial(work.denoising_set(judging_mix()).measure_judge, judge, finished)
-    finished.judge.load_state_dict(_train(work, stage, "judge", Validation(every=every, measure=measure)))
-    save_denoiser(finished, work.run / "denoise")
-    return finished
 
 
 def warn_about_idle(config: ExpertsConfig, tell: Callable[[str], None]) -> None:
@@ -234,10 +201,10 @@ def _train_base(work: Workspace, pairs: PairSource) -> Models:
     config, geometry = work.recipe.base, work.recipe.autoencoder_model
     assert isinstance(geometry, AutoencoderConfig), "checked before"
     # Twice the same: what has been trained may be split among ranks, and its weights are loaded into the other.
-    trainee, fresh = (_seeded(config.seed, lambda: Autoencoder(geometry)) for _ in range(2))
+    trainee, fresh = (seeded(config.seed, lambda: Autoencoder(geometry)) for _ in range(2))
     Models(autoencoder=trainee).to(work.device)
     loss = work.image_loss(work.recipe.base_loss, config.seed)
-    fresh.decoder.load_state_dict(_train(work, BaseStage(config, trainee, pairs, loss), "base"))
+    fresh.decoder.load_state_dict(work.train(BaseStage(config, trainee, pairs, loss), "base"))
     return Models(autoencoder=fresh)
 
 
@@ -269,7 +236,7 @@ def _train_expert(
     density = TimestepDensity(low=low, high=high)
     guidance = work.guidance(expert.config.guidance, models.tag_table)
     stage = FlowStage(work.recipe.expert, expert, models.autoencoder, pairs, density, guidance)
-    return _train(work, stage, folder, validation)
+    return work.train(stage, folder, validation)
 
 
 def _train_images(work: Workspace, models: Models, config: StageConfig, pairs: PairSource, name: str) -> Models:
@@ -281,7 +248,7 @@ def _train_images(work: Workspace, models: Models, config: StageConfig, pairs: P
     fixed = work.validation_set()
     watched: LinearTransformer = experts.experts[stage.detail_experts[0]]  # type: ignore[assignment]
     measure = partial(fixed.measure, experts, autoencoder, experts.config.boundaries, watched=watched)
-    trained = _train(work, stage, name, Validation(every=work.recipe.validation.polish_every, measure=measure))
+    trained = work.train(stage, name, Validation(every=work.recipe.validation.polish_every, measure=measure))
     assert whole.experts is not None, "a copy of what has experts"
     _load_polished(whole.autoencoder, whole.experts, trained)
     return _keep(work, name, whole)
@@ -304,7 +271,7 @@ def _train_decoder(
     stage = DecoderStage(config, autoencoder, experts, pairs, work.image_loss(weights, config.seed))
     measure = partial(fixed.measure, experts, autoencoder, experts.config.boundaries)
     validation = Validation(every=work.recipe.validation.polish_every, measure=measure)
-    decoder.load_state_dict(_train(work, stage, name, validation))
+    decoder.load_state_dict(work.train(stage, name, validation))
     autoencoder.decoder = decoder
     return _keep(work, name, models)
 
@@ -315,19 +282,9 @@ def _load_polished(autoencoder: Autoencoder, experts: ExpertTransformer, weights
     nn.ModuleDict({"decoder": autoencoder.decoder, **modules}).load_state_dict(weights)
 
 
-def _train(work: Workspace, stage: Stage, folder: str, validation: Validation | None = None) -> dict[str, Tensor]:
-    return train(stage, work.run / folder, validation, work.parallelism, work.watch)
-
-
 def _keep(work: Workspace, folder: str, models: Models) -> Models:
     models.save(work.run / folder)
     return models
-
-
-def _seeded(seed: int, build: Callable[[], ModuleT]) -> ModuleT:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return build()
 
 
 def _tell_start(work: Workspace, name: str, stage: str, step: int, reason: str, warning: str | None) -> None:

@@ -9,7 +9,8 @@
 7. detail        a copy of that one, judged by the look of its images again: the near end
 8. distill       the expert of the noisiest interval learns where all of them end: the student of ``--steps 1``
 
-Beside them, ``denoise`` (denoising.py) trains what takes noise out of photos before they are enlarged.
+Beside them, ``denoise`` (denoising.py) and ``polish-denoiser`` (denoiser_polish.py) train what takes noise out of
+photos before they are enlarged.
 """
 
 from __future__ import annotations
@@ -171,7 +172,7 @@ class PolishStage:
         lr, hr = step_crops(self._pool, self.config, step, part)
         draws = Draws(self.config, step, part)
         steps = self.STEP_COUNTS[step % len(self.STEP_COUNTS)]
-        image = self._autoencoder.decode(_sampled_latent(self._experts, lr, steps, draws), lr)
+        image = self._autoencoder.decode(sampled_latent(self._experts, lr, steps, draws), lr)
         loss, values = self._loss(image, hr)
         flow = self._velocity_loss(lr, hr, step, draws)
         return loss + self.VELOCITY_WEIGHT * flow, {**values, "velocity": float(flow.detach())}
@@ -203,7 +204,7 @@ class DecoderStage:
     def loss(self, step: int, part: Part = WHOLE) -> tuple[Tensor, dict[str, float]]:
         lr, hr = step_crops(self._pool, self.config, step, part)
         with torch.no_grad():
-            latent = _sampled_latent(self._experts, lr, self.STEPS, Draws(self.config, step, part))
+            latent = sampled_latent(self._experts, lr, self.STEPS, Draws(self.config, step, part))
         return self._loss(self.module(latent, lr), hr)
 
 
@@ -266,7 +267,8 @@ def step_crops(pool: PairSource, config: StageConfig, step: int, part: Part) -> 
     return lr.contiguous(memory_format=torch.channels_last), hr.contiguous(memory_format=torch.channels_last)
 
 
-def _sampled_latent(experts: ExpertTransformer, lr: Tensor, steps: int, draws: Draws) -> Tensor:
+def sampled_latent(experts: ExpertTransformer, lr: Tensor, steps: int, draws: Draws) -> Tensor:
+    """Sample the latents of (B, 3, h, w) LR images, as in use."""
     count, *shape = _latent_shape(lr, experts.transformer_config.latent_channels)
     timesteps = plan_timesteps(steps, experts.config.boundaries)
     return sample(lambda z, t: experts(z, t, lr), draws.noise(count, shape), timesteps)

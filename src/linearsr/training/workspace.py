@@ -8,13 +8,14 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from linearsr.data.live import Ahead, LivePairs
 from linearsr.data.loader import PairPool, build_pool
-from linearsr.data.noisy import NoisyPairs
+from linearsr.data.noisy import REDUCTIONS, NoisyPairs
 from linearsr.data.photo import PhotoFile
 from linearsr.data.photos import open_photos
-from linearsr.data.presets import DegradationMix
+from linearsr.data.presets import DegradationMix, Range
 from linearsr.data.sampling import PairSource
 from linearsr.data.store import PhotoStore
 from linearsr.errors import DataError
@@ -29,11 +30,11 @@ from linearsr.training.config import StageConfig
 from linearsr.training.denoising import DenoisingSet
 from linearsr.training.distributed import Parallelism
 from linearsr.training.judging import CellPool
-from linearsr.training.loop import Watch
+from linearsr.training.loop import Watch, train
 from linearsr.training.objective import ImageLoss, ImageLossWeights, load_lpips
 from linearsr.training.presets import Recipe
-from linearsr.training.stages import GuidanceMix
-from linearsr.training.validation import ValidationSet
+from linearsr.training.stages import GuidanceMix, Stage
+from linearsr.training.validation import Validation, ValidationSet
 
 POOL_NAME = "pool.safetensors"
 PAIRS_NAME = "pairs.safetensors"
@@ -114,15 +115,15 @@ class Workspace:
         pool = self._kept_out()
         return ValidationSet.from_pool(pool, lpips, size=plan.crops, lr_side=plan.lr_side, device=self.device)
 
-    def denoising_set(self, mix: DegradationMix) -> DenoisingSet:
-        """The same photos reduced, with and without the noise of ``mix``."""
-        plan, pairs = self.recipe.validation, NoisyPairs(self._kept_out(), mix)
+    def denoising_set(self, mix: DegradationMix, reductions: Range = REDUCTIONS) -> DenoisingSet:
+        """The same crops reduced, or parts of them, with and without the noise of ``mix``."""
+        plan, pairs = self.recipe.validation, NoisyPairs(self._kept_out(), mix, reductions=reductions)
         return DenoisingSet.from_pairs(pairs, size=plan.crops, lr_side=plan.lr_side, device=self.device)
 
-    def cell_pool(self, pairs: NoisyPairs, denoiser: Denoiser) -> CellPool:
-        """What the judge learns from; kept under ``run``, because making it takes the denoiser many passes."""
+    def cell_pool(self, pairs: NoisyPairs, denoiser: Denoiser, folder: str) -> CellPool:
+        """What the judge learns from; kept in ``folder``, because making it takes the denoiser many passes."""
         stage = self.recipe.judge
-        path = self.run / stage.name / CELLS_NAME
+        path = self.run / folder / CELLS_NAME
         if distributed.is_main() and not path.exists():
             count = self.recipe.judge_pictures
             CellPool.of(pairs, denoiser, count=count, lr_side=stage.lr_side, seed=stage.seed).save(path)
@@ -151,6 +152,10 @@ class Workspace:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return ImageLoss(weights, self.perceptual, self.device)
+
+    def train(self, stage: Stage, folder: str, validation: Validation | None = None) -> dict[str, Tensor]:
+        """Train a stage in its folder to the end, or go on with it, and return its EMA weights."""
+        return train(stage, self.run / folder, validation, self.parallelism, self.watch)
 
 
 def _made_once(path: Path, make: Callable[[], PairPool]) -> PairPool:

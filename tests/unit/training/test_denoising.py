@@ -21,7 +21,12 @@ def test_strength_is_the_root_mean_square_of_what_has_changed_and_never_nothing(
 
 @pytest.mark.parametrize(
     ("name", "value", "steps", "share"),
-    [("denoise", "l1", 60, 0.9), ("meter", "log_strength", 60, 0.7), ("judge", "log_strength", 200, 0.7)],
+    [
+        ("denoise", "l1", 60, 0.9),
+        ("meter", "log_strength", 60, 0.7),
+        ("judge", "log_strength", 200, 0.7),
+        ("polish-denoiser", "lr_l1", 60, 0.9),
+    ],
 )
 def test_denoiser_meter_and_judge_learn(name, value, steps, share, perceptual):
     stage = small_stage(name, synthetic_pool(), perceptual, batch=4)

@@ -15,13 +15,14 @@ def test_presets_differ_in_size_and_not_in_what_they_do():
     assert (ci.polish_loss, ci.latent_mix) == (tiny.polish_loss, tiny.latent_mix)
     early = {stage.seed for stage in (tiny.base, tiny.autoencoder, tiny.flow, tiny.expert)}
     late = {stage.seed for stage in (tiny.polish, tiny.sft, tiny.fidelity, tiny.detail, tiny.distill)}
-    assert len(early | late | {tiny.denoise.seed, tiny.meter.seed, tiny.judge.seed}) == 12
+    denoiser = {stage.seed for stage in (tiny.denoise, tiny.meter, tiny.judge, tiny.polish_denoiser)}
+    assert len(early | late | denoiser) == 13
 
 
 def test_a_change_reaches_every_stage():
     recipe = preset("ci").with_stages(lambda stage: replace(stage, steps=3))
     stages = [value for value in vars(recipe).values() if isinstance(value, StageConfig)]
-    assert len(stages) == 12
+    assert len(stages) == 13
     assert {stage.steps for stage in stages} == {3}
 
 
