@@ -22,7 +22,7 @@ from linearsr.models.fidelity import DEFAULT, DENOISED
 METRICS = {"psnr_y": "PSNR", "ssim_y": "SSIM", "lpips_alex": "LPIPS", "dists": "DISTS", "niqe": "NIQE"}
 STAGES = (
     *("base", "autoencoder", "flow", "experts/expert?", "polish", "sft"),
-    *("fidelity", "detail", "distill", "denoise", "meter", "judge"),
+    *("fidelity", "detail", "distill", "denoise", "meter", "judge", "polish-denoiser", "polish-denoiser/judge"),
 )
 """Folders of a run, in order."""
 CARD = Template("""# $name

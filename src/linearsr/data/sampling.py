@@ -86,6 +86,24 @@ class ChangedPairs(ABC):
         ...
 
 
+class RecalledPairs:
+    """Pairs of another source for those who need them twice: asked for the same again, it does not make them anew."""
+
+    def __init__(self, source: PairSource) -> None:
+        self._source = source
+        self._last: tuple[tuple[int, ...], tuple[Tensor, Tensor]] | None = None
+
+    def batch(
+        self, step: int, *, seed: int, size: int, lr_side: int, rank: int = 0, world: int = 1
+    ) -> tuple[Tensor, Tensor]:
+        """Return what the source returns, not to be written to, as :class:`PairSource` says."""
+        request = (step, seed, size, lr_side, rank, world)
+        if self._last is None or self._last[0] != request:
+            pairs = self._source.batch(step, seed=seed, size=size, lr_side=lr_side, rank=rank, world=world)
+            self._last = request, pairs
+        return self._last[1]
+
+
 def own_slots(size: int, rank: int, world: int) -> range:
     """Return the slots of a batch that belong to a rank."""
     if size < 1 or size % world:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from linearsr.data.noisy import NoisyPairs
 from linearsr.data.presets import DegradationMix
-from linearsr.data.sampling import SCALE, PairSource
+from linearsr.data.sampling import SCALE, PairSource, RecalledPairs
 from linearsr.models.autoencoder import Autoencoder
 from linearsr.models.denoiser import Denoiser
 from linearsr.models.experts import ExpertTransformer
@@ -50,7 +50,8 @@ class PolishDenoiserStage:
         self.config, self.module, self._loss = config, denoiser.train(), loss
         self._autoencoder = autoencoder.eval().requires_grad_(False)
         self._experts = experts.eval().requires_grad_(False)
-        self._pictures, self._noisy = pictures, NoisyPairs(pictures, mix, reductions=AS_PHOTOS)
+        self._pictures = RecalledPairs(pictures)
+        self._noisy = NoisyPairs(self._pictures, mix, reductions=AS_PHOTOS)
         self.auxiliary = loss.learners
         denoiser.meter.requires_grad_(False)
         denoiser.judge.requires_grad_(False)

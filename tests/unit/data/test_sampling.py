@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from linearsr.data.sampling import Sample, choose, own_slots
+from linearsr.data.sampling import RecalledPairs, Sample, choose, own_slots
 from linearsr.errors import ConfigError
 
 
@@ -33,3 +33,19 @@ def test_choices_are_even_and_in_range():
 def test_all_eight_orientations_occur():
     image = torch.arange(4.0).view(1, 2, 2)
     assert len({tuple(Sample.at(0, step, 0).oriented(image).flatten().tolist()) for step in range(100)}) == 8
+
+
+def test_recalled_pairs_are_made_once_for_each_request_in_a_row():
+    made = []
+
+    class Counting:
+        def batch(self, step, **options):
+            made.append((step, options["rank"]))
+            return torch.full((1,), float(step)), torch.zeros(1)
+
+    pairs, options = RecalledPairs(Counting()), {"seed": 0, "size": 2, "lr_side": 16}
+    found = [
+        float(pairs.batch(step, **options, rank=rank, world=2)[0]) for step, rank in ((3, 0), (3, 0), (3, 1), (4, 1))
+    ]
+    assert found == [3, 3, 3, 4]
+    assert made == [(3, 0), (3, 1), (4, 1)]
