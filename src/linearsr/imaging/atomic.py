@@ -51,8 +51,8 @@ def new_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove what kills have left in ``folder`` while files were written; nobody else may be writing there."""
-    for unfinished in folder.glob(".*.part"):
+    """Remove what kills have left in ``folder`` and below while files were written; nobody else may write there."""
+    for unfinished in folder.rglob(".*.part"):
         unfinished.unlink()
 
 

@@ -159,11 +159,13 @@ def test_checkpoint_that_lacks_what_is_trained_alongside_is_refused(tmp_path):
     assert "another model or loss" in refused(tmp_path)
 
 
-def test_leftovers_of_a_killed_save_are_cleared(tmp_path):
+def test_leftovers_of_a_killed_save_and_of_a_killed_validation_are_cleared(tmp_path):
     trained(tmp_path)
-    (tmp_path / f".{FILE_NAME}.abc.part").write_bytes(b"torn")
+    (tmp_path / "samples").mkdir()
+    for name in (f".{FILE_NAME}.abc.part", "samples/.00000005.png.abc.part"):
+        (tmp_path / name).write_bytes(b"torn")
     load_checkpoint(tmp_path, *fresh())
-    assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
+    assert {path.name for path in tmp_path.rglob("*")} == {FILE_NAME, "samples"}
 
 
 def test_seen_from_the_second_rank_the_main_one_clears_and_writes(tmp_path, monkeypatch):
