@@ -17,8 +17,8 @@ class Execution:
 
     ``accumulate`` computes a batch in that many parts, one after the other; ``recompute`` keeps only the inputs of
     blocks and computes the rest again in the backward pass. Both trade time for memory. ``compiled`` runs the networks
-    through ``torch.compile``. "bf16" is autocast: weights, moments and losses stay float32,
-    but for the trunks of the perceptual ones.
+    through ``torch.compile``. "bf16" is autocast: weights, moments and losses stay float32, but
+    for the trunks of the perceptual ones.
     """
 
     device: str = "cpu"

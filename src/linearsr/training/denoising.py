@@ -71,7 +71,7 @@ def strength_of(noisy: Tensor, clean: Tensor) -> Tensor:
 
 
 def strength_told(noisy: Tensor, clean: Tensor, draws: Draws) -> Tensor:
-    """What the denoiser is told in training: near that."""
+    """What the denoiser is told in training: about how strong the noise is, as in use."""
     return strength_of(noisy, clean) * (SPREAD * draws.noise(len(noisy), (1,))[:, 0]).exp()
 
 

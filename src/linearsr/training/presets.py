@@ -123,7 +123,7 @@ def preset(name: PresetName) -> Recipe:
 
 
 def tiny() -> Recipe:
-    """The recipe of the embedded model (docs/log.md)."""
+    """The recipe of the embedded model, which has not been through ``polish_denoiser`` (docs/log.md)."""
     polish = StageConfig(name="polish", steps=2200, batch=4, lr_side=48, learning_rate=2e-4, clip_norm=0.5, seed=4)
     denoise = StageConfig(
         name="denoise",
