@@ -64,7 +64,7 @@ def drawing(seed: int, side: int) -> Tensor:
     pen = ImageDraw.Draw(image)
     for _ in range(chance.randint(*SHAPES)):
         chance.choices(_SHAPES, weights=(3, 3, 2, 2, 4))[0](pen, chance, colours, fine)
-    turned = image.rotate(chance.choice((0.0, chance.uniform(0, 360))), Image.Resampling.BICUBIC)
+    turned = image.rotate(chance.choice((0.0, chance.uniform(0, 360))), Image.Resampling.BILINEAR)
     border = (fine - side * FINENESS) // 2
     inside = turned.crop((border, border, border + side * FINENESS, border + side * FINENESS))
     pixels = np.asarray(inside.reduce(FINENESS))
