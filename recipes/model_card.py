@@ -53,9 +53,9 @@ $stages
 
 Losses are means over the first and last tenth of each stage's log; in the polish its weights were raised on the way
 (`docs/log.md`). A number behind a stage counts how often it was gone on with (a meter, made anew), and the log says
-what was changed. Of the last `detail` three tenths are in the weights, and seven of the one before; of the last
-`denoise` half, and half of the one before. From the first `fidelity` on, a core was shared with other work; the hours
-are of a busy machine.
+what was changed. Of `detail-7` four tenths are in the weights and six of what it went on from, in which `detail-6` has
+three and the one before seven; `denoise-5` went on from half of `denoise-4` and half of the one before. From the first
+`fidelity` on, a core was shared with other work; the hours are of a busy machine.
 
 ## Scores
 
@@ -75,8 +75,8 @@ sampled latent adds nothing that these numbers can tell. `docs/log.md` says why.
   the paper's model, and its scores are not comparable with the paper's.
 - It sharpens edges and textures; it does not invent faces or letters, and small text stays as legible as the input.
 - Noise goes, and fine texture with it: skin and fur of a noisy photo come out smooth. A photo of nothing but fine
-  texture may be taken for noisy (two of the 100 RealSR crops are in part, cloth and flowers); `--denoise 0` leaves it
-  as it is.
+  texture may be taken for noisy (of the 100 RealSR crops three are, by a twelfth at most); `--denoise 0` leaves it as
+  it is.
 - JPEG blocks are found where the picture was not resized since, and taken out below a quality of 89. Of letters in
   screenshots, and of pictures that were resized after compression, they stay.
 

@@ -34,7 +34,7 @@ def without_noise(preset: Degradation) -> Degradation:
 
 def denoising_mix() -> DegradationMix:
     """What the denoiser learns from, at the size of the LR image."""
-    return (plain(), 0.25), (resized(), 0.25), (scanned(), 0.15), (dark(), 0.15), (blocks(), 0.2)
+    return (plain(), 0.22), (resized(), 0.3), (scanned(), 0.25), (dark(), 0.1), (blocks(), 0.13)
 
 
 def metering_mix() -> DegradationMix:
