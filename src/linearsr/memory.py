@@ -12,16 +12,21 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from linearsr.catalog import DEFAULT_MODEL, EMBEDDED, INDEX_NAME, embedded_folder
 from linearsr.scratch import is_large
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 CELL = 8
 """LR pixels along a side of a latent cell."""
 WHOLE_LIMIT = 256 * 256
 """LR pixels up to which an image is decoded in one piece."""
 AUTO_TILE = 128
-"""Side of a square of LR pixels as large as an automatic strip on a CPU: its activations stay in the caches."""
+"""Side of a square of LR pixels as large as an automatic strip on a CPU in float32: its activations stay in the caches.
+In 16 bits a strip of as many bytes has twice the area."""
 AUTO_TILE_ACCELERATOR = 1024
 """The same where memory is large and a short strip leaves most of the device idle."""
 TALL_ROWS = 16
@@ -59,24 +64,33 @@ class StripPlan:
         )
 
 
-def plan_strips(width: int, height: int, tile: int | None, *, accelerator: bool = False) -> StripPlan:
+def plan_strips(width: int, height: int, tile: int | None, *, like: Tensor | None = None) -> StripPlan:
     """Cut an LR image of this size into strips of about ``tile`` x ``tile`` pixels.
 
-    ``tile`` 0 leaves it whole, None decides by size and kind of device. The result is the same whatever the plan.
+    ``tile`` 0 leaves it whole, None decides by size, and by device and precision of activations ``like`` a tensor, by
+    default float32 on a CPU. The result is the same whatever the plan.
     """
     across, down = -(-width // CELL), -(-height // CELL)
     whole = StripPlan(decoder_rows=down * CELL, transformer_rows=down)
     if tile == 0:
         return whole
-    side = tile or (AUTO_TILE_ACCELERATOR if accelerator else AUTO_TILE)
-    tokens = side**2 // CELL**2 if tile else max(TOKENS_PER_STRIP, side**2 // CELL**2)
+    area = tile**2 if tile else _automatic_area(like)
+    tokens = area // CELL**2 if tile else max(TOKENS_PER_STRIP, area // CELL**2)
     transformer_rows = min(down, max(1, tokens // across))
-    if tile is None and width * height <= max(WHOLE_LIMIT, side**2):
+    if tile is None and width * height <= max(WHOLE_LIMIT, area):
         return StripPlan(decoder_rows=whole.decoder_rows, transformer_rows=transformer_rows)
-    decoder_rows = max(1, side**2 // (across * CELL))
-    if tile is None and TALL_ROWS * across * CELL <= 2 * side**2:
+    decoder_rows = max(1, area // (across * CELL))
+    if tile is None and TALL_ROWS * across * CELL <= 2 * area:
         decoder_rows = max(TALL_ROWS, decoder_rows)
     return StripPlan(decoder_rows=min(whole.decoder_rows, decoder_rows), transformer_rows=transformer_rows)
+
+
+def _automatic_area(like: Tensor | None) -> int:
+    if like is None:
+        return AUTO_TILE**2
+    if like.device.type != "cpu":
+        return AUTO_TILE_ACCELERATOR**2
+    return AUTO_TILE**2 * 4 // like.element_size()
 
 
 def is_measured(model: str) -> bool:

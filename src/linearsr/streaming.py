@@ -50,8 +50,9 @@ class Upscaling:
         """``peers`` are the processes that share the image; every one makes the rows of its own band."""
         self._decoder, self._experts, self._lr, self._request = decoder, experts, lr, request
         self._peers, self._guidance = peers, guidance or Guidance()
-        self._device = next(experts.parameters()).device
-        self._plan = plan_strips(lr.width, lr.height, request.tile, accelerator=self._device.type != "cpu")
+        weight = next(experts.parameters())
+        self._device = weight.device
+        self._plan = plan_strips(lr.width, lr.height, request.tile, like=weight)
         try:
             self._band = (peers or Alone()).band(lr.grid[0])
         except ValueError as error:

@@ -1,6 +1,7 @@
 import json
 
 import pytest
+import torch
 
 from linearsr.catalog import embedded_folder
 from linearsr.memory import BASE_BYTES, WHOLE_LIMIT, StripPlan, estimate_peak_memory, is_measured, plan_strips
@@ -37,9 +38,18 @@ def test_an_automatic_strip_is_tall_where_it_takes_no_more_than_twice_the_area()
     assert plan_strips(2000, 2000, 128).decoder_rows == 8
 
 
+def test_in_16_bits_a_strip_has_twice_the_area():
+    half = torch.empty(0, dtype=torch.bfloat16)
+    rows = {width: plan_strips(width, 5000, None, like=half).decoder_rows for width in (512, 1024, 4096, 4104)}
+    assert rows == {512: 64, 1024: 32, 4096: 16, 4104: 7}
+    assert plan_strips(2000, 2000, 128, like=half) == plan_strips(2000, 2000, 128), "what was asked for is kept"
+
+
 def test_an_accelerator_gets_longer_strips():
-    assert plan_strips(1000, 1000, None, accelerator=True).decoder_rows == 1000
-    assert plan_strips(4000, 4000, None, accelerator=True) == StripPlan(decoder_rows=262, transformer_rows=32)
+    for dtype in (torch.float32, torch.bfloat16):
+        there = torch.empty(0, device="meta", dtype=dtype)
+        assert plan_strips(1000, 1000, None, like=there).decoder_rows == 1000
+        assert plan_strips(4000, 4000, None, like=there) == StripPlan(decoder_rows=262, transformer_rows=32)
 
 
 def test_halving_ends_at_one_row():

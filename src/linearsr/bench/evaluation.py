@@ -37,7 +37,7 @@ class Evaluation:
 
     def in_strips(self) -> Tensor:
         """As many tokens at a time as an upscale of this size takes; the result is the same."""
-        plan = plan_strips(self.lr.shape[3], self.lr.shape[2], None, accelerator=self.lr.device.type != "cpu")
+        plan = plan_strips(self.lr.shape[3], self.lr.shape[2], None, like=self.lr)
         return velocity_in_strips(
             self.transformer,
             self.z_t,
