@@ -53,9 +53,10 @@ $stages
 
 Losses are means over the first and last tenth of each stage's log; in the polish its weights were raised on the way
 (`docs/log.md`). A number behind a stage counts how often it was gone on with (a meter, made anew), and the log says
-what was changed. Of `detail-7` four tenths are in the weights and six of what it went on from, in which `detail-6` has
-three and the one before seven; `denoise-5` went on from half of `denoise-4` and half of the one before. From the first
-`fidelity` on, a core was shared with other work; the hours are of a busy machine.
+what was changed. Of `detail-8` half is in the weights and half of what it went on from, in which `detail-7` has four
+tenths; of the rest `detail-6` has three tenths and the one before seven. `denoise-5` went on from half of `denoise-4`
+and half of the one before. From the first `fidelity` on, a core was shared with other work; the hours are of a busy
+machine.
 
 ## Scores
 
