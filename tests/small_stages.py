@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from small_models import photo, seeded, small_autoencoder, small_denoiser, small_experts, small_transformer
+from small_models import DENOISER, photo, seeded, small_autoencoder, small_denoiser, small_experts, small_transformer
 
 from linearsr.data.loader import PairPool
 from linearsr.data.noise_mixes import denoising_mix, judging_mix, metering_mix
@@ -15,6 +17,8 @@ from linearsr.data.noisy import NoisyPairs
 from linearsr.data.sampling import PairSource
 from linearsr.diffusion.flow import TimestepDensity
 from linearsr.models.autoencoder import Autoencoder
+from linearsr.models.denoiser import Denoiser
+from linearsr.training.cleaning import CleanAnswerStage, CleanedStage, CleaningPool
 from linearsr.training.config import StageConfig
 from linearsr.training.denoiser_polish import PolishDenoiserStage
 from linearsr.training.denoising import DenoiseStage, MeterStage
@@ -33,10 +37,10 @@ from linearsr.training.stages import (
 
 NAMES = (
     *("base", "autoencoder", "flow", "expert", "polish", "decoder", "distill"),
-    *("denoise", "meter", "polish-denoiser", "judge"),
+    *("denoise", "meter", "polish-denoiser", "judge", "clean-answer", "cleaned"),
 )
-EVERY_STEP_ANEW = NAMES[:-1]
-"""Those that draw pairs for every step; the judge's pictures are made before its first."""
+EVERY_STEP_ANEW = NAMES[:-3]
+"""Those that draw pairs for every step; the pictures of the last three are made before their first."""
 LOSS = ImageLossWeights(l1=1.0, lpips=0.2, adversarial=0.05)
 
 
@@ -57,29 +61,44 @@ def small_stage(
 ) -> Stage:
     config = small_config(**changes)
     loss = seeded(0, lambda: ImageLoss(weights, perceptual))
-    if name == "base":
-        return BaseStage(config, _autoencoder(), pool, loss)
-    if name == "autoencoder":
-        return AutoencoderStage(config, _autoencoder(), pool, loss, LatentMix(intact=0.4, noised=0.3))
-    if name == "polish":
-        return PolishStage(config, _autoencoder(), small_experts(), pool, loss)
-    if name == "decoder":
-        return DecoderStage(config, _autoencoder(), small_experts(), pool, loss)
-    if name == "denoise":
-        return DenoiseStage(config, small_denoiser(), NoisyPairs(pool, denoising_mix()))
-    if name == "meter":
-        return MeterStage(config, small_denoiser().meter, NoisyPairs(pool, metering_mix()))
-    if name == "polish-denoiser":
-        networks = small_denoiser(), _autoencoder(), small_experts()
-        return PolishDenoiserStage(config, *networks, pool, denoising_mix(), loss)
-    if name == "judge":
-        denoiser = small_denoiser()
-        pairs = NoisyPairs(pool, judging_mix())
-        return JudgeStage(config, denoiser.judge, CellPool.of(pairs, denoiser, count=16, lr_side=16, seed=0))
-    if name == "distill":
-        return DistillStage(config, small_experts(), pool)
-    density = TimestepDensity() if name == "flow" else TimestepDensity(low=0.223, high=0.875)
-    return FlowStage(config, small_transformer(), _autoencoder(), pool, density)
+    builders: dict[str, Callable[[], Stage]] = {
+        "base": lambda: BaseStage(config, _autoencoder(), pool, loss),
+        "autoencoder": lambda: AutoencoderStage(config, _autoencoder(), pool, loss, LatentMix(intact=0.4, noised=0.3)),
+        "flow": lambda: FlowStage(config, small_transformer(), _autoencoder(), pool, TimestepDensity()),
+        "expert": lambda: FlowStage(
+            config, small_transformer(), _autoencoder(), pool, TimestepDensity(low=0.223, high=0.875)
+        ),
+        "polish": lambda: PolishStage(config, _autoencoder(), small_experts(), pool, loss),
+        "decoder": lambda: DecoderStage(config, _autoencoder(), small_experts(), pool, loss),
+        "distill": lambda: DistillStage(config, small_experts(), pool),
+        "denoise": lambda: DenoiseStage(config, small_denoiser(), NoisyPairs(pool, denoising_mix())),
+        "meter": lambda: MeterStage(config, small_denoiser().meter, NoisyPairs(pool, metering_mix())),
+        "polish-denoiser": lambda: PolishDenoiserStage(
+            config, small_denoiser(), _autoencoder(), small_experts(), pool, denoising_mix(), loss
+        ),
+        "judge": lambda: _judge_stage(config, pool),
+        "clean-answer": lambda: CleanAnswerStage(config, cleaning_denoiser(), _cleaning_pool(pool)),
+        "cleaned": lambda: CleanedStage(
+            config, cleaning_denoiser(), small_denoiser(), _autoencoder(), small_experts(), _cleaning_pool(pool), loss
+        ),
+    }
+    return builders[name]()
+
+
+def _judge_stage(config: StageConfig, pool: PairSource) -> JudgeStage:
+    denoiser, pairs = small_denoiser(), NoisyPairs(pool, judging_mix())
+    return JudgeStage(config, denoiser.judge, CellPool.of(pairs, denoiser, count=16, lr_side=16, seed=0))
+
+
+def cleaning_denoiser() -> Denoiser:
+    """The small denoiser, which is to have a clean answer."""
+    denoiser = Denoiser(replace(DENOISER, cleans=True))
+    denoiser.load_state_dict(small_denoiser().state_dict())
+    return denoiser
+
+
+def _cleaning_pool(pool: PairSource) -> CleaningPool:
+    return CleaningPool.of(pool, small_denoiser(), count=8, lr_side=24, seed=0)
 
 
 def _autoencoder() -> Autoencoder:

@@ -10,11 +10,13 @@ Nothing here ever unpickles.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from linearsr.catalog import EMBEDDED, embedded_folder
 from linearsr.catalog import INDEX_NAME as INDEX_NAME
@@ -32,8 +34,9 @@ from linearsr.tags.table import TagTable
 
 TAGS = "tags"
 FORMAT_VERSION = 1
-EXACT: dict[str, Storage] = dict.fromkeys(("autoencoder", "experts", "faithful", "denoiser"), "float32")
-COMPACT: dict[str, Storage] = {"autoencoder": "bfloat16", "experts": "int8", "faithful": "int8", "denoiser": "int8"}
+PARTS = "autoencoder", "experts", "faithful", "cleaned", "denoiser"
+EXACT: dict[str, Storage] = dict.fromkeys(PARTS, "float32")
+COMPACT: dict[str, Storage] = dict.fromkeys(PARTS, "int8") | {"autoencoder": "bfloat16"}
 """How the parts of a shipped model are stored."""
 
 
@@ -41,14 +44,15 @@ COMPACT: dict[str, Storage] = {"autoencoder": "bfloat16", "experts": "int8", "fa
 class ModelParts:
     """The networks of one model, in float32; ``faithful`` is the decoder at the far end of the fidelity knob.
 
-    ``denoiser`` takes noise out of photos before they are enlarged. ``tag_table`` has the tokens of tags, for a model
-    that takes those of a large text encoder.
+    ``denoiser`` takes noise out of photos before they are enlarged, and ``cleaned`` is the decoder for those.
+    ``tag_table`` has the tokens of tags, for a model that takes those of a large text encoder.
     """
 
     name: str
     autoencoder: Autoencoder
     experts: ExpertTransformer
     faithful: Decoder | None = None
+    cleaned: Decoder | None = None
     denoiser: Denoiser | None = None
     tag_table: TagTable | None = None
 
@@ -86,22 +90,24 @@ def load_model(folder: Path, *, experts: Residency = "resident") -> ModelParts:
     try:
         with torch.device("meta"):  # every weight is read; drawing random ones first would take as long
             autoencoder = build_autoencoder(index["autoencoder"])
-            faithful = Decoder(autoencoder.config) if "faithful" in index["files"] else None
+            faithful, cleaned = (
+                Decoder(autoencoder.config) if name in index["files"] else None for name in ("faithful", "cleaned")
+            )
             denoiser = Denoiser(config_from_dict(DenoiserConfig, index["denoiser"])) if "denoiser" in index else None
-        for file, module in (("autoencoder", autoencoder), ("faithful", faithful), ("denoiser", denoiser)):
-            if module is not None:
-                weights = read_packed(folder / f"{file}.safetensors", index["files"][file]["sha256"])
-                module.load_state_dict(weights, assign=True)
-                module.eval()
-        loaded = load_experts(folder, index, experts)
-        return ModelParts(
+        parts = ModelParts(
             name=str(index["name"]),
             autoencoder=autoencoder,
-            experts=loaded,
+            experts=load_experts(folder, index, experts),
             faithful=faithful,
+            cleaned=cleaned,
             denoiser=denoiser,
             tag_table=_read_table(folder, index["files"]),
         )
+        for file, module in _modules(parts):
+            weights = read_packed(folder / f"{file}.safetensors", index["files"][file]["sha256"])
+            module.load_state_dict(weights, assign=True)
+            module.eval()
+        return parts
     except KeyError as error:
         raise ModelError(f"{folder / INDEX_NAME} lacks {error}", remedy="download the model again") from error
     except (AttributeError, TypeError, ValueError, RuntimeError) as error:
@@ -111,11 +117,9 @@ def load_model(folder: Path, *, experts: Residency = "resident") -> ModelParts:
 def save_model(parts: ModelParts, folder: Path, *, storage: dict[str, Storage], layout: Layout = "together") -> None:
     """Write a model folder; ``storage`` maps the names of its parts to how they are stored. The index goes last."""
     files = {}
-    modules = ("autoencoder", parts.autoencoder), ("faithful", parts.faithful), ("denoiser", parts.denoiser)
-    for name, module in modules:
-        if module is not None:
-            files[name] = write_packed(folder / f"{name}.safetensors", module.state_dict(), storage[name])
-            files[name]["parameters"] = sum(parameter.numel() for parameter in module.parameters())
+    for name, module in _modules(parts):
+        files[name] = write_packed(folder / f"{name}.safetensors", module.state_dict(), storage[name])
+        files[name]["parameters"] = sum(parameter.numel() for parameter in module.parameters())
     if parts.tag_table is not None:
         files[TAGS] = write_packed(folder / f"{TAGS}.safetensors", parts.tag_table.states, "float32")
     entries, expert_files = write_experts(parts.experts, folder, storage["experts"], layout)
@@ -132,6 +136,13 @@ def save_model(parts: ModelParts, folder: Path, *, storage: dict[str, Storage], 
     if parts.denoiser is not None:
         index["denoiser"] = asdict(parts.denoiser.config)
     write_atomically(folder / INDEX_NAME, (json.dumps(index, indent=2) + "\n").encode(), overwrite=True)
+
+
+def _modules(parts: ModelParts) -> Iterator[tuple[str, nn.Module]]:
+    """Those that are there, each with the name of its one file; experts have files of their own (expert_files.py)."""
+    for name in ("autoencoder", "faithful", "cleaned", "denoiser"):
+        if (module := getattr(parts, name)) is not None:
+            yield name, module
 
 
 def _read_table(folder: Path, files: dict[str, Any]) -> TagTable | None:

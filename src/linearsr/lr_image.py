@@ -92,7 +92,7 @@ class DenoisedImage:
         return denoised_rows(
             self._denoiser,
             self._image.read,
-            self.strength,
+            self._denoiser.sign * self.strength,
             height=height,
             rows=max(1, AUTO_TILE**2 // width // STRIDE) * STRIDE,
             start=start,

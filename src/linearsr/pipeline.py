@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from linearsr.catalog import DEFAULT_MODEL
 from linearsr.devices import choose_device, choose_precision
@@ -66,7 +66,8 @@ class SRPipeline:
     """Super-resolution by four experts and an LR-conditioned decoder.
 
     ``faithful`` is the decoder at the far end of the fidelity knob; without it, only a fidelity of 0 can be asked for.
-    ``denoiser`` takes noise out of photos before they are enlarged; without it, they stay as they are.
+    ``denoiser`` takes noise out of photos before they are enlarged; without it, they stay as they are. ``cleaned`` is
+    the decoder for photos that it was taken out of; without it, they get that of all.
     """
 
     def __init__(
@@ -75,13 +76,14 @@ class SRPipeline:
         experts: ExpertTransformer,
         faithful: Decoder | None = None,
         denoiser: Denoiser | None = None,
+        cleaned: Decoder | None = None,
         *,
         name: str = "custom",
     ) -> None:
-        self.autoencoder = autoencoder.eval()
-        self.experts = experts.eval()
-        self.knob = FidelityKnob(autoencoder.decoder, None if faithful is None else faithful.eval())
-        self.denoiser = None if denoiser is None else denoiser.eval()
+        self.autoencoder = autoencoder
+        self.experts = experts
+        self.knob = FidelityKnob(autoencoder.decoder, faithful, cleaned)
+        self.denoiser = denoiser
         self.name = name
         self.tagger: Tagger | None = None
         """What finds tags, by default the tagger inside the package."""
@@ -92,6 +94,8 @@ class SRPipeline:
         self.device = torch.device("cpu")
         self.dtype = torch.float32
         self._tile: int | None = None
+        for module in self._modules():
+            module.eval()
 
     @classmethod
     def from_pretrained(
@@ -111,7 +115,8 @@ class SRPipeline:
         """
         target = choose_device(device)
         parts = load_model(find_model(model), experts=experts)
-        pipeline = cls(parts.autoencoder, parts.experts, parts.faithful, parts.denoiser, name=parts.name)
+        networks = parts.autoencoder, parts.experts, parts.faithful, parts.denoiser, parts.cleaned
+        pipeline = cls(*networks, name=parts.name)
         pipeline.tag_table = parts.tag_table
         return pipeline.to(target, choose_precision(precision, target))
 
@@ -121,12 +126,12 @@ class SRPipeline:
         By default nothing is rounded; ``compact`` stores the autoencoder as bfloat16 and the experts as int8, a quarter
         of the size (docs/decisions/0003-tiny.md). ``layout`` is one file for all experts, one each, or differences.
         """
-        faithful = self.knob.faithful
         parts = ModelParts(
             name=self.name,
             autoencoder=self.autoencoder,
             experts=self.experts,
-            faithful=faithful,
+            faithful=self.knob.faithful,
+            cleaned=self.knob.cleaned,
             denoiser=self.denoiser,
             tag_table=self.tag_table,
         )
@@ -146,22 +151,22 @@ class SRPipeline:
         """Move to a device and, if given, a precision. Returns the pipeline itself."""
         self.device, self.dtype = torch.device(device), dtype or self.dtype
         self.knob.forget()
-        for module in (self.autoencoder, self.experts, self.knob.faithful, self.denoiser):
-            if module is not None:
-                module.to(self.device, self.dtype)
-                module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        for module in self._modules():
+            module.to(self.device, self.dtype)
+            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return self
 
-    def decoder(self, fidelity: float | None = None) -> Decoder:
+    def decoder(self, fidelity: float | None = None, *, denoised: float = 0.0) -> Decoder:
         """Return the decoder at ``fidelity``, 0 for the most detail and 1 for the least distance to the photo.
 
-        None is the model's own for photos that have no noise: a fifth of the way, or 0 without a second decoder.
+        ``denoised`` is the share of the photo's noise that is taken out. A fidelity of None is the model's own for
+        that: a fifth of the way where nothing is, or 0 without a second decoder.
 
         Raises:
             InputError: if the model has none but that of 0.
         """
         try:
-            return self.knob.at(self.knob.fitting(0.0) if fidelity is None else fidelity)
+            return self.knob.at(self.knob.fitting(denoised) if fidelity is None else fidelity, denoised)
         except ValueError as error:
             remedy = "leave fidelity at 0, or train one with linearsr train fidelity"
             raise InputError(f"the model {self.name} has {error}", remedy=remedy) from error
@@ -310,9 +315,15 @@ class SRPipeline:
         request, config = self.settled(picture, request), self.experts.transformer_config
         guidance = guide(request.chosen_tags, request.negative_tags, config, self.words, request.caption)
         lr = self.lr_image(picture.color, request.denoise or 0.0, request.noise)
-        upscaling = Upscaling(self.decoder(request.fidelity), self.experts, lr, request, peers, guidance)
+        decoder = self.decoder(request.fidelity, denoised=request.denoise or 0.0)
+        upscaling = Upscaling(decoder, self.experts, lr, request, peers, guidance)
 
         def decoded() -> Iterator[Tensor]:
             yield from upscaling.rows(upscaling.sample_latent(generator, on_step_end))
 
         return finish(decoded(), picture, request, on_rows=on_rows, peers=peers)
+
+    def _modules(self) -> Iterator[nn.Module]:
+        for module in (self.autoencoder, self.experts, self.knob.faithful, self.knob.cleaned, self.denoiser):
+            if module is not None:
+                yield module

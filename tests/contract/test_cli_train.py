@@ -12,11 +12,12 @@ from safetensors.torch import load_file
 from training_photos import write_shards
 
 from linearsr.cli.main import run as linearsr
+from linearsr.data.loader import PairPool
 from linearsr.models import judging
 from linearsr.training.finished import DENOISER_STAGES
 
 PIPELINE_STAGES = ("autoencoder", "flow", "experts", "polish", "sft", "fidelity", "detail", "distill")
-STAGES = (*PIPELINE_STAGES, "denoise", "polish-denoiser")
+STAGES = (*PIPELINE_STAGES, "denoise", "cleaned", "polish-denoiser")
 
 
 @pytest.fixture(scope="module")
@@ -79,11 +80,11 @@ def test_export_takes_the_stage_it_is_told(finished, tmp_path, stage):
     assert files["experts"]["storage"] == "int8"
 
 
-def test_export_brings_the_decoder_of_fidelity_and_the_denoiser_if_they_are_there(finished, tmp_path):
+def test_export_brings_what_stands_beside_the_pipeline_if_it_is_there(finished, tmp_path):
     unfinished = tmp_path / "without"
-    shutil.copytree(finished, unfinished, ignore=shutil.ignore_patterns("fidelity", *DENOISER_STAGES))
+    shutil.copytree(finished, unfinished, ignore=shutil.ignore_patterns("fidelity", "cleaned", *DENOISER_STAGES))
     always = {"autoencoder", "experts"}
-    for run, expected in ((finished, {*always, "faithful", "denoiser"}), (unfinished, always)):
+    for run, expected in ((finished, {*always, "faithful", "cleaned", "denoiser"}), (unfinished, always)):
         assert linearsr(["train", "export", "--run", str(run), "-o", str(tmp_path / "model")]) == 0
         assert json.loads((tmp_path / "model/model_index.json").read_text())["files"].keys() == expected
 
@@ -206,6 +207,29 @@ def test_decoders_are_trained_on_what_the_denoiser_leaves(train, finished, tmp_p
         shutil.copytree(finished, run, ignore=shutil.ignore_patterns(*left_out))
         assert train("detail", run, "--quiet", steps=1) == 0
     first, second = (load_file(run / "detail/autoencoder.safetensors") for run in (with_denoiser, without))
+    assert not all(value.equal(second[name]) for name, value in first.items())
+
+
+def test_the_cleaned_decoder_goes_on_from_the_models_own_and_needs_a_denoiser(train, finished, model, tmp_path, capsys):
+    assert train("cleaned", tmp_path, "--start-from", model, "--quiet") == 1
+    assert "there is no denoiser to clean photos with" in capsys.readouterr().err
+    whole = tmp_path / "model"
+    linearsr(["train", "export", "--run", str(finished), "-o", str(whole)])
+    assert train("cleaned", tmp_path, "--start-from", whole, "--quiet", "--learning-rate", 1e-12, steps=1) == 0
+    trained, given = load_file(tmp_path / "cleaned/autoencoder.safetensors"), load_file(whole / "cleaned.safetensors")
+    assert all(torch.allclose(trained[f"decoder.{name}"], value, atol=1e-6) for name, value in given.items())
+
+
+def test_the_cleaned_decoder_learns_from_a_teachers_pictures_where_there_are_any(train, finished, tmp_path):
+    runs = tmp_path / "photos", tmp_path / "teacher"
+    for run in runs:
+        shutil.copytree(finished, run, ignore=shutil.ignore_patterns("cleaned"))
+    black = torch.zeros(3, 64, 64, dtype=torch.uint8)
+    (runs[1] / "cleaned").mkdir()
+    PairPool(("a",), (black,), (black[None, :, :16, :16],)).save(runs[1] / "cleaned/taught.safetensors")
+    assert [train("cleaned", run, "--quiet", steps=1) for run in runs] == [0, 0]
+    assert [(run / "cleaned/pairs.safetensors").exists() for run in runs] == [True, False]
+    first, second = (load_file(run / "cleaned/autoencoder.safetensors") for run in runs)
     assert not all(value.equal(second[name]) for name, value in first.items())
 
 

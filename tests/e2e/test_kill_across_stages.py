@@ -21,6 +21,7 @@ STAGES = {
     "sft": 6,
     "fidelity": 6,
     "detail": 6,
+    "cleaned": 6,
     "distill": 6,
     "polish-denoiser": 6,
 }

@@ -49,14 +49,15 @@ def test_float32_model_is_read_back_to_the_bit(folder):
     assert not after.experts.training
 
 
-def test_a_decoder_of_fidelity_is_kept_and_one_that_is_not_there_is_not_missed(folder, tmp_path):
-    faithful = small_autoencoder(1).decoder
-    with_knob = tmp_path / "with knob"
-    save_model(replace(parts(), faithful=faithful), with_knob, storage=EXACT)
-    read = load_model(with_knob).faithful
-    assert all(torch.equal(value, faithful.state_dict()[name]) for name, value in read.state_dict().items())
+@pytest.mark.parametrize("name", ["faithful", "cleaned"])
+def test_further_decoders_are_kept_and_one_that_is_not_there_is_not_missed(folder, tmp_path, name):
+    decoder = small_autoencoder(1).decoder
+    whole = tmp_path / "with it"
+    save_model(replace(parts(), **{name: decoder}), whole, storage=EXACT)
+    read = getattr(load_model(whole), name)
+    assert all(torch.equal(value, decoder.state_dict()[key]) for key, value in read.state_dict().items())
     assert not read.training
-    assert load_model(folder).faithful is None
+    assert getattr(load_model(folder), name) is None
 
 
 def test_a_denoiser_is_kept_and_one_that_is_not_there_is_not_missed(folder, tmp_path):

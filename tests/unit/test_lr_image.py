@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -117,6 +118,17 @@ def test_an_image_of_which_nothing_goes_is_left_as_it_is(image):
     assert denoised(image, None, 1.0) is image
     assert denoised(image, small_denoiser(), 0) is image
     assert isinstance(denoised(image, small_denoiser(), 0.5), DenoisedImage)
+
+
+@pytest.mark.parametrize(("cleans", "told"), [(False, 9.0), (True, -9.0)])
+def test_a_denoiser_that_cleans_is_asked_for_its_clean_answer(image, cleans, told):
+    denoiser, lr = small_denoiser(), image.read(0, 504)
+    denoiser.config = replace(denoiser.config, cleans=cleans)
+    result = denoised(image, denoiser, 1.0, 9.0)
+    assert result.strength == 9
+    with torch.inference_mode():
+        expected = denoiser(lr, torch.tensor([told])).clamp(-1, 1)
+    torch.testing.assert_close(result.read(0, 504), expected, atol=1e-3, rtol=0)
 
 
 def test_a_strength_that_is_known_is_not_measured_again(image):

@@ -19,7 +19,7 @@ def command() -> None:
     """Train a model, stage by stage; every stage resumes by itself.
 
     autoencoder, flow, experts, polish, sft, fidelity, detail and distill follow each other in one --run folder; denoise
-    stands by itself, and polish-denoiser needs it and any whole pipeline; export writes the model.
+    stands by itself, polish-denoiser and then cleaned need it and any whole pipeline; export writes the model.
     """
 
 
@@ -94,7 +94,7 @@ def fidelity_command(setup: Setup) -> None:
     from linearsr.training.recipe import train_fidelity
 
     with workspace(setup) as work:
-        train_fidelity(work, setup.models(faithful=True))
+        train_fidelity(work, setup.models(decoder="faithful"))
 
 
 @command.command("detail")
@@ -137,6 +137,16 @@ def polish_denoiser_command(setup: Setup) -> None:
         train_polish_denoiser(work, setup.models())
 
 
+@command.command("cleaned")
+@stage_options
+def cleaned_command(setup: Setup) -> None:
+    """How the denoiser leaves photos, and a decoder for those, from denoise and the finished pipeline."""
+    from linearsr.training.denoiser_recipe import train_cleaned
+
+    with workspace(setup) as work:
+        train_cleaned(work, setup.models(decoder="cleaned"))
+
+
 @command.command("export")
 @click.option("--run", required=True, type=click.Path(path_type=Path), help="Folder of the run.")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder of the model.")
@@ -146,17 +156,17 @@ def polish_denoiser_command(setup: Setup) -> None:
 def export_command(run: Path, output: Path, stage: str | None, name: str, compact: bool) -> None:
     """Write the pipeline folder that upscale and from_pretrained read.
 
-    The decoder of fidelity and the denoiser come with it where the run has them.
+    The decoder of fidelity, the cleaned one and the denoiser come with it where the run has them.
     """
     from linearsr.errors import InputError
     from linearsr.pipeline import SRPipeline
-    from linearsr.training.finished import faithful_decoder, finished_pipeline
+    from linearsr.training.finished import finished_decoder, finished_pipeline
 
     models = finished_pipeline(run, stage)
     if models.experts is None:
         raise InputError(f"stage {stage} of {run} has no experts", remedy="export experts, polish or sft")
-    networks = models.autoencoder, models.experts, faithful_decoder(run), models.denoiser
-    pipeline = SRPipeline(*networks, name=name)
+    faithful, cleaned = finished_decoder(run, "fidelity"), finished_decoder(run, "cleaned")
+    pipeline = SRPipeline(models.autoencoder, models.experts, faithful, models.denoiser, cleaned, name=name)
     pipeline.tag_table = models.tag_table
     pipeline.save_pretrained(output, compact=compact)
     click.echo(f"wrote {output}", err=True)

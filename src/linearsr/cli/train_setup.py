@@ -51,16 +51,19 @@ class Setup:
 
         return preset(self.preset).with_stages(self._adjusted)
 
-    def models(self, *, faithful: bool = False, experts: Residency = "resident") -> Models | None:
-        """The networks of the model to start from, if one is named; ``faithful`` prefers its decoder for fidelity."""
+    def models(
+        self, *, decoder: Literal["faithful", "cleaned"] | None = None, experts: Residency = "resident"
+    ) -> Models | None:
+        """The networks of the model to start from, if one is named; ``decoder`` names one to prefer, if it has it."""
         if self.start_from is None:
             return None
         from linearsr.hub import find_model, load_model
         from linearsr.training.models import Models
 
         parts = load_model(find_model(self.start_from), experts=experts)
-        if faithful and parts.faithful is not None:
-            parts.autoencoder.decoder = parts.faithful
+        preferred = None if decoder is None else getattr(parts, decoder)
+        if preferred is not None:
+            parts.autoencoder.decoder = preferred
         return Models(
             autoencoder=parts.autoencoder, experts=parts.experts, tag_table=parts.tag_table, denoiser=parts.denoiser
         )

@@ -232,3 +232,14 @@ def training_mix() -> DegradationMix:
         (real_esrgan(), 0.11),
         (real_esrgan_heavy(), 0.14),
     )
+
+
+def spoiled_mix() -> DegradationMix:
+    """Presets that leave noise or blocks, mostly: what a decoder for photos less their noise learns from."""
+    return (
+        (light(), 0.1),
+        (web(), 0.34),
+        (grainy(), 0.24),
+        (real_esrgan(), 0.18),
+        (real_esrgan_heavy(), 0.14),
+    )

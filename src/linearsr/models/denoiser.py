@@ -5,7 +5,9 @@
     s = exp J(lr, U)       J: the judge, a second look (noise_judge.py)
 
 The strength s is one number for a picture: the root mean square of what noise and compression have changed, in 8-bit
-levels. Told it, the network need not guess whether faint structure in one place is noise.
+levels. Told it, the network need not guess whether faint structure in one place is noise. A network that has learned to
+(``cleans``) gives a second answer when told -s: not the mean of all that a place may look like, in which a part of
+wide noise is left, but one picture without any. The judge goes by the first, the second is enlarged.
 
 Legend: B batch; LR images (B, 3, H, W) in [-1, 1], H and W multiples of 8.
 Reference: FFDNet, Zhang et al., 2018 (arXiv:1710.04026), for the half resolution and the given strength.
@@ -35,12 +37,16 @@ _DETAIL_GAIN = 8.0
 
 @dataclass(frozen=True, kw_only=True)
 class DenoiserConfig:
-    """Geometry. ``widths`` are the channels at 1/2, 1/4 and 1/8 of the LR side, ``depth`` the blocks there each way."""
+    """Geometry. ``widths`` are the channels at 1/2, 1/4 and 1/8 of the LR side, ``depth`` the blocks there each way.
+
+    ``cleans`` says that the network has a clean answer.
+    """
 
     widths: tuple[int, int, int] = (64, 96, 160)
     depth: int = 2
     meter_width: int = 32
     judge_width: int = 48
+    cleans: bool = False
 
     def __post_init__(self) -> None:
         check_positive(self, "depth", "meter_width", "judge_width")
@@ -95,6 +101,11 @@ class Denoiser(nn.Module):
 
     def forward(self, lr: Tensor, strength: Tensor) -> Tensor:
         return lr + self.update(lr, strength)
+
+    @property
+    def sign(self) -> int:
+        """What strengths are multiplied by for the answer that is to be enlarged: -1 for the clean one, if any."""
+        return -1 if self.config.cleans else 1
 
     def update(self, lr: Tensor, strength: Tensor) -> Tensor:
         """What is added to the LR image: the noise of that strength, taken the other way round."""

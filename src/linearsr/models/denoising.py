@@ -31,7 +31,7 @@ def denoised_rows(
     Args:
         denoiser: used as in ``Denoiser.forward``.
         read_lr: gives rows of the LR image.
-        strength: that of the noise, in 8-bit levels.
+        strength: that of the noise, in 8-bit levels; less than 0 for the clean answer.
         height: rows of the LR image.
         rows: rows taken at a time, a multiple of 8.
         start: a multiple of 8. Rows above it are read, as far as the denoiser sees.

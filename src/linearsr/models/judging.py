@@ -73,6 +73,17 @@ def automatic_share(windows: Tensor, denoiser: Denoiser) -> tuple[float, float |
 @torch.no_grad()
 def denoised_batch(lr: Tensor, denoiser: Denoiser) -> Tensor:
     """Return B pictures less noise and JPEG blocks, each by its own, as whole images are in use."""
+    strength, share = judged_batch(lr, denoiser)
+    noisy, output = share > 0, lr.clone()
+    if noisy.any():
+        denoised = denoiser(lr[noisy], denoiser.sign * strength[noisy]).clamp(-1, 1)
+        output[noisy] = lr[noisy].lerp(denoised, share[noisy, None, None, None])
+    return output
+
+
+@torch.no_grad()
+def judged_batch(lr: Tensor, denoiser: Denoiser) -> tuple[Tensor, Tensor]:
+    """How strong the denoiser is told that noise or blocks are in each of B pictures, and how much goes: (B,), (B,)."""
     strength = denoiser.judge(noise_cells(lr, denoiser)).float().exp()
     tried = denoiser(lr, strength)
     detail = detail_of(tried)
@@ -80,8 +91,7 @@ def denoised_batch(lr: Tensor, denoiser: Denoiser) -> Tensor:
     told = strength * times_told(detail)
     blocks = lr.new_tensor([strength_of_blocks(picture[None]) for picture in lr])
     has_blocks = blocks > share * told
-    output = denoiser(lr, torch.where(has_blocks, blocks, told)).clamp(-1, 1)
-    return lr.lerp(output, share.masked_fill(has_blocks, 1)[:, None, None, None])
+    return torch.where(has_blocks, blocks, told), share.masked_fill(has_blocks, 1)
 
 
 def strength_of_blocks(pictures: Tensor) -> float:

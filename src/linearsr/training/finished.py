@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from linearsr.models.autoencoder import Decoder
 from linearsr.models.denoiser import Denoiser
-from linearsr.training.models import DENOISER, POLISHED_DENOISER, Models, load_denoiser, load_models
+from linearsr.training.models import CLEANED, DENOISER, POLISHED_DENOISER, Models, load_denoiser, load_models
 
 LAST_STAGES = ("distill", "detail", "sft", "polish", "experts")
 """Stages that leave a whole pipeline, the last first."""
-DENOISER_STAGES = (POLISHED_DENOISER, "denoise")
-"""Those that leave a denoiser."""
+DENOISER_STAGES = (CLEANED, POLISHED_DENOISER, "denoise")
+"""Those that leave a denoiser, the last first."""
 
 
 def finished_stage(run: Path, stage: str) -> Models:
@@ -37,12 +38,12 @@ def finished_pipeline(run: Path, stage: str | None = None) -> Models:
     return replace(models, denoiser=_trained_denoiser(run))
 
 
-def faithful_decoder(run: Path) -> Decoder | None:
-    """Return the decoder that the stage ``fidelity`` left, if it did."""
-    folder = run / "fidelity"
+def finished_decoder(run: Path, stage: Literal["fidelity", "cleaned"]) -> Decoder | None:
+    """Return the decoder that one of the stages beside the pipeline left, if it did."""
+    folder = run / stage
     if not (folder / "autoencoder.safetensors").exists():
         return None
-    return load_models(folder, remedy="remove it, or finish it: linearsr train fidelity").autoencoder.decoder
+    return load_models(folder, remedy=f"remove it, or finish it: linearsr train {stage}").autoencoder.decoder
 
 
 def _trained_denoiser(run: Path) -> Denoiser | None:

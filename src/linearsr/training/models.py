@@ -26,6 +26,8 @@ ModuleT = TypeVar("ModuleT", bound=torch.nn.Module)
 DENOISER = "denoiser.safetensors"
 POLISHED_DENOISER = "polish-denoiser"
 """The folder of a denoiser that was judged by the images made of what it leaves."""
+CLEANED = "cleaned"
+"""That of a denoiser with a clean answer, and of the decoder for what it leaves."""
 Geometry = AutoencoderConfig | TransformerConfig | ExpertsConfig | DenoiserConfig
 
 

@@ -75,6 +75,9 @@ class Recipe:
     fidelity_loss: ImageLossWeights
     detail: StageConfig
     detail_loss: ImageLossWeights
+    clean_answer: StageConfig
+    cleaned: StageConfig
+    cleaned_loss: ImageLossWeights
     distill: StageConfig
     denoiser_model: DenoiserConfig
     denoise: StageConfig
@@ -108,6 +111,8 @@ class Recipe:
             sft=change(self.sft),
             fidelity=change(self.fidelity),
             detail=change(self.detail),
+            clean_answer=change(self.clean_answer),
+            cleaned=change(self.cleaned),
             distill=change(self.distill),
             denoise=change(self.denoise),
             meter=change(self.meter),
@@ -139,6 +144,7 @@ def tiny() -> Recipe:
         seed=10,
     )
     polish_loss = ImageLossWeights(l1=3.0, lpips=0.2, grid=4.0, dists=0.3, dists_samples=1, adversarial=0.01)
+    detail_loss = replace(polish_loss, l1=2.0, lpips=0.4, dists=0.6, dists_samples=2, adversarial=0.015)
     return Recipe(
         autoencoder_model=AutoencoderConfig(),
         transformer_model=TransformerConfig(),
@@ -165,7 +171,30 @@ def tiny() -> Recipe:
         ),
         fidelity_loss=ImageLossWeights(l1=1.0),
         detail=replace(polish, name="detail", steps=2000, batch=8, lr_side=32, seed=8),
-        detail_loss=replace(polish_loss, l1=2.0, lpips=0.4, dists=0.6, dists_samples=2, adversarial=0.015),
+        detail_loss=detail_loss,
+        clean_answer=replace(
+            denoise,
+            name="clean-answer",
+            steps=2400,
+            batch=12,
+            learning_rate=3e-4,
+            warmup=100,
+            final_rate=0.03,
+            save_every=200,
+            seed=15,
+        ),
+        cleaned=replace(
+            polish,
+            name="cleaned",
+            steps=3000,
+            batch=8,
+            lr_side=40,
+            warmup=100,
+            final_rate=0.04,
+            ema_decay=0.998,
+            seed=14,
+        ),
+        cleaned_loss=replace(detail_loss, lpips=0.5),
         distill=StageConfig(
             name="distill", steps=600, batch=16, lr_side=64, learning_rate=3e-4, warmup=20, ema_decay=0.98, seed=9
         ),
@@ -225,6 +254,8 @@ def ci() -> Recipe:
         sft_share=0.5,
         fidelity=replace(stage, name="fidelity", steps=10, batch=2, save_every=5, learning_rate=2e-4, seed=7),
         detail=replace(stage, name="detail", steps=10, batch=2, save_every=5, learning_rate=2e-4, seed=8),
+        clean_answer=replace(stage, name="clean-answer", steps=10, batch=2, save_every=5, seed=15),
+        cleaned=replace(stage, name="cleaned", steps=10, batch=2, save_every=5, learning_rate=2e-4, seed=14),
         distill=replace(stage, name="distill", steps=20, save_every=10, learning_rate=3e-4, ema_decay=0.9, seed=9),
         denoiser_model=DenoiserConfig(widths=(8, 12, 16), depth=1, meter_width=8, judge_width=8),
         denoise=replace(stage, name="denoise", steps=20, save_every=10, seed=10),

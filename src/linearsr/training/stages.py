@@ -10,7 +10,7 @@
 8. distill       the expert of the noisiest interval learns where all of them end: the student of ``--steps 1``
 
 Beside them, ``denoise`` (denoising.py) and ``polish-denoiser`` (denoiser_polish.py) train what takes noise out of
-photos before they are enlarged.
+photos before they are enlarged, and ``cleaned`` (cleaning.py) how that looks best, with a decoder of its own.
 """
 
 from __future__ import annotations

@@ -44,6 +44,24 @@ def test_the_more_noise_was_taken_out_the_less_fidelity_fits():
     assert DENOISED < knob.fitting(0.5) < DEFAULT
 
 
+def test_the_near_end_goes_to_the_cleaned_decoder_by_the_share_of_noise_that_is_gone():
+    detailed, faithful, cleaned = (small_autoencoder(seed).decoder for seed in range(3))
+    knob = FidelityKnob(detailed, faithful, cleaned)
+    assert torch.equal(parameters(knob.at(0, denoised=1)), parameters(cleaned))
+    half = blend(detailed, cleaned, 0.5)
+    assert torch.equal(parameters(knob.at(0, denoised=0.5)), parameters(half))
+    assert torch.equal(parameters(knob.at(0.2, denoised=0.5)), parameters(blend(half, faithful, 0.2)))
+    assert torch.equal(parameters(knob.at(1, denoised=0.5)), parameters(faithful))
+    assert knob.at(0) is detailed
+    assert torch.equal(parameters(FidelityKnob(detailed, None, cleaned).at(0, 1)), parameters(cleaned))
+
+
+def test_without_a_cleaned_decoder_photos_that_were_noisy_get_that_of_all():
+    knob = FidelityKnob(small_autoencoder(0).decoder, small_autoencoder(1).decoder)
+    assert knob.at(0, denoised=1) is knob.detailed
+    assert torch.equal(parameters(knob.at(0.3, denoised=1)), parameters(knob.at(0.3)))
+
+
 def test_without_a_second_decoder_there_is_that_of_zero_alone():
     knob = FidelityKnob(small_autoencoder().decoder, None)
     assert knob.fitting(0.0) == knob.fitting(1.0) == 0

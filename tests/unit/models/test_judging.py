@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -28,6 +29,7 @@ from linearsr.models.judging import (
     USUAL,
     automatic_share,
     denoised_batch,
+    judged_batch,
     detail_of,
     noise_strength,
     share_of,
@@ -122,12 +124,28 @@ def test_the_denoiser_is_tried_on_few_squares_all_over_the_picture(count, tried)
 def test_pictures_of_a_batch_are_denoised_each_by_its_own_noise():
     denoiser = small_denoiser()
     denoiser.meter.forward = lambda lr: torch.tensor([NOTHING, 4.0, 20.0, 20.0]).log()
-    denoiser.judge.forward = lambda cells: torch.tensor([20.0, FAINT, 20.0, 20.0]).log()
-    parts = torch.tensor([1.0, 1.0, DOUBTFUL, 0.8])
-    denoiser.forward = lambda lr, strength: lr + (strength * parts)[:, None, None, None] / 127.5
+    denoiser.judge.forward = lambda cells: torch.tensor([20.0, FAINT, 10.0, 20.0]).log()
+
+    def forward(lr, strength):
+        part = torch.where(strength == 10, DOUBTFUL, 0.8)
+        return lr + (strength * part)[:, None, None, None] / 127.5
+
+    denoiser.forward = forward
     batch = pictures(4)
+    told, share = judged_batch(batch, denoiser)
+    assert torch.equal(share, torch.tensor([0.0, 0.0, 0.0, 1.0]))
+    torch.testing.assert_close(told, torch.tensor([20.0, FAINT, 10.0, 20.0]) * LESS)
     moved = (denoised_batch(batch, denoiser) - batch).mean((1, 2, 3)) * 127.5
     torch.testing.assert_close(moved, torch.tensor([0.0, 0.0, 0.0, 16 * LESS]), atol=1e-3, rtol=0)
+
+
+def test_the_judge_goes_by_the_first_answer_and_the_picture_is_the_clean_one():
+    denoiser, told = changing_denoiser(9), []
+    denoiser.config = replace(denoiser.config, cleans=True)
+    denoiser.forward = lambda lr, strength: told.append(strength) or lr + 9 / 127.5
+    denoised_batch(pictures(2), denoiser)
+    assert [strength.sign().unique().tolist() for strength in told] == [[1.0], [-1.0]]
+    assert torch.equal(-told[1], judged_batch(pictures(2), denoiser)[0])
 
 
 @pytest.mark.parametrize(

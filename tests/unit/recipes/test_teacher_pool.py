@@ -1,57 +1,28 @@
 import numpy as np
-import pytest
 import torch
 from recipes_folder import load_recipe
 
-from linearsr.data.loader import PairPool
-from linearsr.evaluation.metrics import Metric
-
 recipe = load_recipe("teacher_pool")
-LR_SIDES = ((40, 24), (16, 32))
 
 
-def repeated(image):
-    return image.repeat(4, 0).repeat(4, 1)
+class Photos:
+    """Random pictures, the same for the same step."""
+
+    def batch(self, step, *, seed, size, lr_side, rank=0, world=1):
+        hr = torch.rand(size, 3, 4 * lr_side, 4 * lr_side, generator=torch.Generator().manual_seed(step)) * 2 - 1
+        return hr[..., ::4, ::4], hr
 
 
-def black(image):
-    return np.zeros_like(repeated(image))
+def test_the_teacher_sees_pixels_as_arrays_and_its_picture_comes_back_as_a_tensor():
+    lr = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, 6, 8), np.uint8))
+    taught = recipe.as_teacher(lambda pixels: pixels.repeat(4, 0).repeat(4, 1))(lr)
+    assert taught.dtype == torch.uint8
+    assert torch.equal(taught, lr.repeat_interleave(4, 1).repeat_interleave(4, 2))
 
 
-@pytest.fixture
-def pool():
-    """Two photos with two LR images each, of random pixels."""
-    random = np.random.default_rng(0)
-    lr = [random.integers(0, 256, (2, 3, *sides), np.uint8) for sides in LR_SIDES]
-    hr = [np.kron(images[0], np.ones((1, 4, 4), np.uint8)) for images in lr]
-    return PairPool(("a", "b"), *(tuple(map(torch.from_numpy, images)) for images in (hr, lr)))
-
-
-def test_the_middle_of_each_photo_is_taken_with_its_first_lr_image(pool):
-    middles = recipe.middles(pool, 16)
-    assert torch.equal(middles.lr[0], pool.lr[0][:1, :, 12:28, 4:20])
-    assert torch.equal(middles.lr[1], pool.lr[1][:1, :, :, 8:24])
-    for lr, hr in zip(middles.lr, middles.hr, strict=True):
-        assert torch.equal(hr[:, ::4, ::4], lr[0])
-
-
-def test_the_teacher_is_followed_only_where_it_is_nearer_to_the_photo():
-    lr = np.full((8, 8, 3), 200, np.uint8)
-    photo = repeated(lr)
-    distance = Metric(name="l1", higher_is_better=False, measure=lambda a, b: np.abs(a - b.astype(float)).mean())
-    nearer = {"teacher": repeated, "model": black}
-    assert np.array_equal(recipe.nearer_picture(lr, photo, **nearer, distance=distance), photo)
-    assert recipe.nearer_picture(lr, photo, teacher=black, model=repeated, distance=distance) is None
-    assert recipe.nearer_picture(lr, photo, teacher=repeated, model=repeated, distance=distance) is None
-
-
-def test_both_pools_together_give_crops_of_either(pool, tmp_path):
-    middles = recipe.middles(pool, 16)
-    taught = recipe.with_pictures(middles, [np.full((64, 64, 3), 255, np.uint8), None])
-    assert taught.keys == ("a-teacher",)
-    assert torch.equal(taught.lr[0], middles.lr[0])
-    pool.save(tmp_path / "pool.safetensors")
-    taught.save(tmp_path / "pool-teacher.safetensors")
-    both = PairPool.load(*sorted(tmp_path.glob("pool*.safetensors")))
-    _, hr = both.batch(0, seed=0, size=60, lr_side=8)
-    assert 10 < (hr == 1).all((1, 2, 3)).sum() < 30
+def test_two_kinds_of_noise_take_turns_and_a_step_is_always_the_same():
+    source = recipe.noisy_pairs(Photos())
+    first, second, again = (source.batch(step, seed=0, size=2, lr_side=16) for step in (0, 1, 0))
+    assert [part.shape[-1] for part in (*first, *second)] == [16, 64, 16, 16]  # photos; pairs of LR pictures
+    assert all(a.equal(b) for a, b in zip(first, again, strict=True))
+    assert not first[0].equal(Photos().batch(0, seed=0, size=2, lr_side=16)[0])

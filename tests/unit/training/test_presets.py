@@ -14,15 +14,16 @@ def test_presets_differ_in_size_and_not_in_what_they_do():
     assert ci.transformer_model.width < tiny.transformer_model.width
     assert (ci.polish_loss, ci.latent_mix) == (tiny.polish_loss, tiny.latent_mix)
     early = {stage.seed for stage in (tiny.base, tiny.autoencoder, tiny.flow, tiny.expert)}
-    late = {stage.seed for stage in (tiny.polish, tiny.sft, tiny.fidelity, tiny.detail, tiny.distill)}
+    late = {stage.seed for stage in (tiny.polish, tiny.sft, tiny.fidelity, tiny.detail)}
+    late |= {tiny.clean_answer.seed, tiny.cleaned.seed, tiny.distill.seed}
     denoiser = {stage.seed for stage in (tiny.denoise, tiny.meter, tiny.judge, tiny.polish_denoiser)}
-    assert len(early | late | denoiser) == 13
+    assert len(early | late | denoiser) == 15
 
 
 def test_a_change_reaches_every_stage():
     recipe = preset("ci").with_stages(lambda stage: replace(stage, steps=3))
     stages = [value for value in vars(recipe).values() if isinstance(value, StageConfig)]
-    assert len(stages) == 13
+    assert len(stages) == 15
     assert {stage.steps for stage in stages} == {3}
 
 
