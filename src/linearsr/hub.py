@@ -36,7 +36,7 @@ TAGS = "tags"
 FORMAT_VERSION = 1
 PARTS = "autoencoder", "experts", "faithful", "cleaned", "denoiser"
 EXACT: dict[str, Storage] = dict.fromkeys(PARTS, "float32")
-COMPACT: dict[str, Storage] = dict.fromkeys(PARTS, "int8") | {"autoencoder": "bfloat16"}
+COMPACT: dict[str, Storage] = {**dict.fromkeys(PARTS, "int8"), "autoencoder": "bfloat16"}
 """How the parts of a shipped model are stored."""
 
 

@@ -220,7 +220,7 @@ class SRPipeline:
             denoise: share of the photo's noise and JPEG blocks that is taken out first, from 0 to 1; None takes out all
                 where they are there for sure and nothing where it may be texture.
             fidelity: from 0, the most detail, to 1, the closest to the photo; None is the model's own: a fifth, or
-                less, down to a twentieth, where noise or blocks were taken out.
+                less, down to 0, where noise or blocks were taken out.
             tags: "none", words, or "auto": each photo's own, for a model trained with tags.
             caption: free text in the place of tags, for a model with a text encoder.
             negative_tags: what the images are not to look like; needs a ``guidance_scale`` above 1.

@@ -12,12 +12,12 @@ from safetensors.torch import load_file
 from training_photos import write_shards
 
 from linearsr.cli.main import run as linearsr
-from linearsr.data.loader import PairPool
 from linearsr.models import judging
+from linearsr.training.cleaning import CleaningPool
 from linearsr.training.finished import DENOISER_STAGES
 
 PIPELINE_STAGES = ("autoencoder", "flow", "experts", "polish", "sft", "fidelity", "detail", "distill")
-STAGES = (*PIPELINE_STAGES, "denoise", "cleaned", "polish-denoiser")
+STAGES = (*PIPELINE_STAGES, "denoise", "polish-denoiser", "cleaned")
 
 
 @pytest.fixture(scope="module")
@@ -187,16 +187,19 @@ def test_the_denoiser_goes_on_from_a_models_own(train, finished, model, tmp_path
     assert all(torch.allclose(trained[name], value, atol=1e-6) for name, value in given.items())
 
 
-def test_a_polished_denoiser_takes_the_place_of_the_one_before(train, finished, model, tmp_path, capsys):
+def test_of_several_denoisers_the_last_is_exported(train, finished, model, tmp_path, capsys):
     assert train("polish-denoiser", tmp_path, "--start-from", model, "--quiet") == 1
     assert "there is no denoiser to polish" in capsys.readouterr().err
     plain, polished = (load_file(finished / stage / "denoiser.safetensors") for stage in ("denoise", "polish-denoiser"))
     changed = {name.split(".")[0] for name, value in plain.items() if not polished[name].equal(value)}
     assert {"judge", "stem"} <= changed
     assert "meter" not in changed
-    linearsr(["train", "export", "--run", str(finished), "-o", str(tmp_path / "model")])
-    exported = load_file(tmp_path / "model/denoiser.safetensors")
-    assert all(exported[name].equal(value) for name, value in polished.items())
+    for run, last in ((tmp_path / "run", polished), (finished, load_file(finished / "cleaned/denoiser.safetensors"))):
+        if run != finished:
+            shutil.copytree(finished, run, ignore=shutil.ignore_patterns("cleaned"))
+        linearsr(["train", "export", "--run", str(run), "-o", str(tmp_path / "model")])
+        exported = load_file(tmp_path / "model/denoiser.safetensors")
+        assert all(exported[name].equal(value) for name, value in last.items())
 
 
 def test_decoders_are_trained_on_what_the_denoiser_leaves(train, finished, tmp_path, monkeypatch):
@@ -220,17 +223,17 @@ def test_the_cleaned_decoder_goes_on_from_the_models_own_and_needs_a_denoiser(tr
     assert all(torch.allclose(trained[f"decoder.{name}"], value, atol=1e-6) for name, value in given.items())
 
 
-def test_the_cleaned_decoder_learns_from_a_teachers_pictures_where_there_are_any(train, finished, tmp_path):
+def test_a_clean_answer_is_learned_from_a_teachers_pictures_where_there_are_any(train, finished, tmp_path):
     runs = tmp_path / "photos", tmp_path / "teacher"
     for run in runs:
         shutil.copytree(finished, run, ignore=shutil.ignore_patterns("cleaned"))
-    black = torch.zeros(3, 64, 64, dtype=torch.uint8)
+    grey, black = (torch.full((1, 3, side, side), level, dtype=torch.uint8) for side, level in ((16, 128), (64, 0)))
     (runs[1] / "cleaned").mkdir()
-    PairPool(("a",), (black,), (black[None, :, :16, :16],)).save(runs[1] / "cleaned/taught.safetensors")
+    CleaningPool(grey, grey.clone(), black, torch.tensor([9.0])).save(runs[1] / "cleaned/pairs.safetensors")
     assert [train("cleaned", run, "--quiet", steps=1) for run in runs] == [0, 0]
-    assert [(run / "cleaned/pairs.safetensors").exists() for run in runs] == [True, False]
-    first, second = (load_file(run / "cleaned/autoencoder.safetensors") for run in runs)
-    assert not all(value.equal(second[name]) for name, value in first.items())
+    for name in ("autoencoder", "denoiser"):
+        first, second = (load_file(run / f"cleaned/{name}.safetensors") for run in runs)
+        assert not all(value.equal(second[key]) for key, value in first.items())
 
 
 def test_a_model_brings_its_own_experts(train, model, tmp_path, capsys):

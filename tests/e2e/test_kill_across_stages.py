@@ -21,9 +21,9 @@ STAGES = {
     "sft": 6,
     "fidelity": 6,
     "detail": 6,
-    "cleaned": 6,
     "distill": 6,
     "polish-denoiser": 6,
+    "cleaned": 6,
 }
 """Steps of each, saved after every second and validated, but for the autoencoder, after every fifth."""
 KILLS = 10
@@ -47,7 +47,8 @@ def start(tmp_path_factory, perceptual):
 
 
 def is_finished(folder):
-    return (folder / "autoencoder.safetensors").exists() or (folder / "denoiser.safetensors").exists()
+    last = "denoiser" if folder.name in ("denoise", "polish-denoiser") else "autoencoder"
+    return (folder / f"{last}.safetensors").exists()
 
 
 def finish(start, run):

@@ -128,7 +128,7 @@ def test_a_denoiser_that_cleans_is_asked_for_its_clean_answer(image, cleans, tol
     assert result.strength == 9
     with torch.inference_mode():
         expected = denoiser(lr, torch.tensor([told])).clamp(-1, 1)
-    torch.testing.assert_close(result.read(0, 504), expected, atol=1e-3, rtol=0)
+        torch.testing.assert_close(result.read(0, 504), expected, atol=1e-3, rtol=0)
 
 
 def test_a_strength_that_is_known_is_not_measured_again(image):

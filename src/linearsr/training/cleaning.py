@@ -1,14 +1,15 @@
 """The stage ``cleaned``: a clean answer of the denoiser, and a decoder for what it leaves.
 
-    first    | lr - Q | + 4 keep                                       the denoiser alone
-    then     loss(decode(z, lr), picture) + | lr - Q | / 2 + 4 keep    with the decoder; z: sampled by the experts from lr
+    first    | lr - y | + 4 keep                                       the denoiser alone
+    then     loss(decode(z, lr), picture) + | lr - y | / 2 + 4 keep    with the decoder; z: sampled by the experts
 
-    lr = D(noisy, -s)                        Q: the picture at LR
-    keep = | D(x, s') - D0(x, s') |          D0: the denoiser as it was; x: pictures of the batch with and without noise
+    lr = D(noisy, -s)      y = (1 - w) D0(noisy, s) + w Q      Q: the picture at LR; D0: the denoiser as it was
+    keep = | D(x, s') - D0(x, s') |                            x: pictures of the batch with and without noise
 
 ``picture`` is what a teacher makes of the noisy one, or the photo. Told s, the denoiser answers with the mean of all
 that a place may look like, which leaves a part of the noise; the judge goes by that, so it is kept. Told -s it is to
-answer as the teacher does.
+answer more as the teacher does, by a share w that rises with s: of faint noise the mean leaves little, and it keeps
+texture that the teacher paints over.
 """
 
 from __future__ import annotations
@@ -44,7 +45,9 @@ AT_ONCE = 8
 KEPT_EVERY = 3
 """Of the pictures of a batch with and without noise, every so many take part in ``keep``."""
 KEEP, AT_LR = 4.0, 0.5
-"""Weights of ``keep``, and of | lr - Q | beside the loss of the image."""
+"""Weights of ``keep``, and of | lr - y | beside the loss of the image."""
+LEAST_TAUGHT, MOST_TAUGHT, STRONG = 0.3, 0.7, 20.0
+"""w at its least and its most, and the strength, in levels, that it would be 1 at."""
 
 Teacher = Callable[[Tensor], Tensor]
 """(3, h, w) uint8 -> (3, 4h, 4w) uint8."""
@@ -52,7 +55,7 @@ Teacher = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Crops:
-    """Crops of B pictures with and without noise, (B, 3, h, w), and of what they are to become, in [-1, 1]; strengths."""
+    """Crops of B pictures with and without noise (B, 3, h, w), and what they are to become, in [-1, 1]; strengths."""
 
     noisy: Tensor
     clean: Tensor
@@ -62,9 +65,9 @@ class Crops:
 
 @dataclass(frozen=True)
 class CleaningPool:
-    """N pictures with and without noise (N, 3, h, w), what they are to become (N, 3, 4h, 4w), and strengths to tell (N,).
+    """N pictures with and without noise (N, 3, h, w), and what they are to become (N, 3, 4h, 4w), uint8.
 
-    Pictures are uint8.
+    ``strengths`` (N,) are what the denoiser is told of their noise.
     """
 
     noisy: Tensor
@@ -125,8 +128,8 @@ class CleaningPool:
         chosen = [choose(sample.photo, len(self.noisy)) for sample in samples]
         crops = [self._crop(index, sample, config.lr_side) for index, sample in zip(chosen, samples, strict=True)]
         device = config.execution.device
-        images = (_unit(torch.stack(images)).to(device) for images in zip(*crops, strict=True))
-        return Crops(*images, self.strengths[chosen].to(device))
+        noisy, clean, pictures = (_unit(torch.stack(images)).to(device) for images in zip(*crops, strict=True))
+        return Crops(noisy, clean, pictures, self.strengths[chosen].to(device))
 
     def _crop(self, index: int, sample: Sample, side: int) -> list[Tensor]:
         cell = LATENT_STRIDE // SCALE
@@ -194,19 +197,21 @@ class _Answers:
         denoiser.judge.requires_grad_(False)
 
     def to(self, crops: Crops, draws: Draws) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the clean answer (B, 3, h, w), its distance to the pictures at LR, and that of the other to before."""
+        """Return the clean answer (B, 3, h, w), its distance to what it is to be, and that of the other to before."""
         count, own = len(crops.noisy), crops.strengths
         told = own * (SPREAD * draws.noise(count, (1,))[:, 0]).exp()
         others, other_told = torch.cat([crops.noisy, crops.clean])[::KEPT_EVERY], torch.cat([own, own])[::KEPT_EVERY]
         choice = (draws.uniform(len(others))[:, 0, 0, 0] * (len(TOLD) + 1)).long()
         for index, strength in enumerate(TOLD):
             other_told = other_told.masked_fill(choice == index, strength)
-        answers = self._denoiser(torch.cat([crops.noisy, others]), torch.cat([-told, other_told])).float()
+        images = torch.cat([crops.noisy, others])
+        answers = self._denoiser(images, torch.cat([-told, other_told])).float()
         with torch.no_grad():
-            as_before = self._before(others, other_told).float()
-        clean, other = answers[:count], answers[count:]
-        target = _reduced(crops.pictures, crops.noisy.shape[-1])
-        return clean.clamp(-1, 1), F.l1_loss(clean, target), F.l1_loss(other, as_before)
+            before = self._before(images, torch.cat([told, other_told])).float()
+        taught = (told / STRONG).clamp(LEAST_TAUGHT, MOST_TAUGHT)[:, None, None, None]
+        target = before[:count].lerp(_reduced(crops.pictures, images.shape[-1]), taught)
+        clean = answers[:count]
+        return clean.clamp(-1, 1), F.l1_loss(clean, target), F.l1_loss(answers[count:], before[count:])
 
 
 def _reduced(images: Tensor, side: int) -> Tensor:

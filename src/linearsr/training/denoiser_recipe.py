@@ -2,7 +2,7 @@
 
 RUN/denoise, meter, judge             train_denoise           by themselves
 RUN/polish-denoiser, .../judge        train_polish_denoiser   from RUN/denoise and the last finished pipeline
-RUN/cleaned, .../denoiser             train_cleaned           from the denoiser and the last finished pipeline
+RUN/cleaned, .../clean-answer         train_cleaned           from the denoiser and the last finished pipeline
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def train_cleaned(work: Workspace, models: Models | None = None) -> Models:
 
     alone.load_state_dict(before.state_dict())
     first = CleanAnswerStage(recipe.clean_answer, alone, pool)
-    together.load_state_dict(work.train(first, f"{CLEANED}/denoiser", validation(alone)))
+    together.load_state_dict(work.train(first, f"{CLEANED}/clean-answer", validation(alone)))
     loss = work.image_loss(recipe.cleaned_loss, recipe.cleaned.seed)
     second = CleanedStage(recipe.cleaned, together, before, autoencoder, experts, pool, loss)
     trained = work.train(second, CLEANED, validation(together))
