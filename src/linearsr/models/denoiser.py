@@ -6,8 +6,8 @@
 
 The strength s is one number for a picture: the root mean square of what noise and compression have changed, in 8-bit
 levels. Told it, the network need not guess whether faint structure in one place is noise. A network that has learned to
-(``cleans``) gives a second answer when told -s: not the mean of all that a place may look like, in which a part of
-wide noise is left, but one picture without any. The judge goes by the first, the second is enlarged.
+(``cleans``) gives a second answer when told -s: less of a mean of all that a place may look like, in which a part of
+wide noise is left, and more of one picture without any. The judge goes by the first, the second is enlarged.
 
 Legend: B batch; LR images (B, 3, H, W) in [-1, 1], H and W multiples of 8.
 Reference: FFDNet, Zhang et al., 2018 (arXiv:1710.04026), for the half resolution and the given strength.
