@@ -22,7 +22,9 @@ from linearsr.data.noisy import NoisyPairs
 from linearsr.data.presets import spoiled_mix
 from linearsr.data.sampling import PairSource
 from linearsr.errors import InputError
+from linearsr.models.autoencoder import Autoencoder
 from linearsr.models.denoiser import Denoiser
+from linearsr.models.experts import ExpertTransformer
 from linearsr.training import distributed
 from linearsr.training.cleaning import CleanAnswerStage, CleanedStage, CleaningPool
 from linearsr.training.denoiser_polish import AS_PHOTOS, PolishDenoiserStage
@@ -61,10 +63,7 @@ def train_polish_denoiser(work: Workspace, models: Models | None = None) -> Deno
         InputError: if there is no denoiser yet.
     """
     models = (models or finished_pipeline(work.run)).to(work.device)
-    if models.denoiser is None:
-        raise InputError("there is no denoiser to polish", remedy="run linearsr train denoise first")
-    autoencoder, experts, denoiser = models.autoencoder, models.experts, models.denoiser
-    assert experts is not None, "a pipeline always has experts"
+    autoencoder, experts, denoiser = _whole(models, "polish")
     config, pictures, finished = work.recipe.polish_denoiser, _pictures(work), Denoiser(denoiser.config)
     loss = work.image_loss(work.recipe.detail_loss, config.seed)
     stage = PolishDenoiserStage(config, denoiser, autoencoder, experts, pictures, denoising_mix(), loss)
@@ -91,10 +90,7 @@ def train_cleaned(work: Workspace, models: Models | None = None) -> Models:
         InputError: if there is no denoiser yet.
     """
     models = (models or finished_pipeline(work.run)).to(work.device)
-    if models.denoiser is None:
-        raise InputError("there is no denoiser to clean photos with", remedy="run linearsr train denoise first")
-    autoencoder, experts, before = models.autoencoder, models.experts, models.denoiser
-    assert experts is not None, "a pipeline always has experts"
+    autoencoder, experts, before = _whole(models, "clean photos with")
     recipe, photos, pool = work.recipe, work.validation_set(), _cleaning_pool(work, before)
     # Three times the same: what has been trained may be split among ranks, and its weights are loaded into the next.
     alone, together, cleaned = (Denoiser(replace(before.config, cleans=True)) for _ in range(3))
@@ -118,6 +114,14 @@ def train_cleaned(work: Workspace, models: Models | None = None) -> Models:
     save_denoiser(cleaned, work.run / CLEANED)
     finished.save(work.run / CLEANED)
     return replace(finished, denoiser=cleaned)
+
+
+def _whole(models: Models, purpose: str) -> tuple[Autoencoder, ExpertTransformer, Denoiser]:
+    """Return what a pipeline with a denoiser has; ``purpose`` is what the denoiser is needed for."""
+    assert models.experts is not None, "a pipeline always has experts"
+    if models.denoiser is None:
+        raise InputError(f"there is no denoiser to {purpose}", remedy="run linearsr train denoise first")
+    return models.autoencoder, models.experts, models.denoiser
 
 
 def _cleaning_pool(work: Workspace, denoiser: Denoiser) -> CleaningPool:
