@@ -21,7 +21,7 @@ from training_photos import write_shards
 
 from linearsr.cli.main import run as linearsr
 from linearsr.training import presets
-from linearsr.training.presets import ValidationPlan
+from linearsr.training.plans import ValidationPlan
 
 
 @pytest.fixture(scope="module")

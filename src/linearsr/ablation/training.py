@@ -26,7 +26,8 @@ from linearsr.models.softmax_twin import softmax_twin
 from linearsr.models.transformer import LinearTransformer
 from linearsr.pipeline import SRPipeline
 from linearsr.training.models import Models
-from linearsr.training.presets import ExpertsName, Recipe, expert_split
+from linearsr.training.plans import Recipe
+from linearsr.training.presets import ExpertsName, expert_split
 from linearsr.training.recipe import train_experts, train_flow
 from linearsr.training.start import KNEE, LATEST, choose_start
 from linearsr.training.validation import load_snapshot

@@ -10,7 +10,7 @@ import click
 if TYPE_CHECKING:
     from linearsr.training.config import StageConfig
     from linearsr.training.estimate import StepCost
-    from linearsr.training.presets import Recipe
+    from linearsr.training.plans import Recipe
 
 GPUS: tuple[tuple[int, Literal["ddp", "fsdp"]], ...] = ((1, "ddp"), (8, "ddp"), (8, "fsdp"), (64, "ddp"), (64, "fsdp"))
 GPU_BYTES = 80_000_000_000

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from linearsr.models.denoiser import Denoiser
     from linearsr.training.config import Execution, StageConfig
     from linearsr.training.models import Models
-    from linearsr.training.presets import PresetName, Recipe
+    from linearsr.training.plans import Recipe
+    from linearsr.training.presets import PresetName
     from linearsr.training.workspace import Workspace
 
 

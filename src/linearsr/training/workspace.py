@@ -32,7 +32,7 @@ from linearsr.training.distributed import Parallelism
 from linearsr.training.judging import CellPool
 from linearsr.training.loop import Watch, train
 from linearsr.training.objective import ImageLoss, ImageLossWeights, load_lpips
-from linearsr.training.presets import Recipe
+from linearsr.training.plans import Recipe
 from linearsr.training.stages import GuidanceMix, Stage
 from linearsr.training.validation import Validation, ValidationSet
 
