@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 
 from linearsr.errors import DeviceError
+from linearsr.processor import processor_name
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -36,11 +37,11 @@ def choose_device(name: str) -> torch.device:
 def choose_precision(name: str, device: torch.device) -> torch.dtype:
     """Return the dtype of "auto", "fp32", "bf16" or "fp16" on ``device``.
 
-    "auto" takes bfloat16 on a CUDA GPU and on a CPU with matrix units for it, and float32 everywhere else: a fixed
-    rule, so that the same machine always gives the same bytes (docs/decisions/0002-precision.md).
+    "auto" takes bfloat16 on a CUDA GPU and on a CPU that is fast in it, and float32 everywhere else: a fixed rule, so
+    that the same machine always gives the same bytes (docs/decisions/0002-precision.md).
     """
     if name == "auto":
-        return torch.bfloat16 if device.type == "cuda" or has_amx(device) else torch.float32
+        return torch.bfloat16 if device.type == "cuda" or has_fast_bfloat16(device) else torch.float32
     if name not in PRECISIONS:
         raise DeviceError(f"precision {name!r} is unknown", remedy=f"use auto, {', '.join(PRECISIONS)}")
     if name == "fp16" and device.type == "cpu":
@@ -53,10 +54,20 @@ def choose_autocast(name: str, device: torch.device) -> Literal["fp32", "bf16"]:
     return "bf16" if choose_precision(name, device) is torch.bfloat16 else "fp32"
 
 
-def has_amx(device: torch.device) -> bool:
-    """Whether ``device`` is a CPU with AMX tiles, the matrix units that make bfloat16 faster than float32."""
-    probe = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-    return device.type == "cpu" and bool(probe())
+def has_fast_bfloat16(device: torch.device) -> bool:
+    """Whether ``device`` is a CPU that is faster in bfloat16 than in float32.
+
+    Those with AMX tiles are, and AMD's with AVX512-BF16; Intel's with that and no AMX are not.
+    """
+    if device.type != "cpu":
+        return False
+    return _supports("amx_tile") or (_supports("avx512_bf16") and processor_name().startswith("AMD"))
+
+
+def _supports(feature: str) -> bool:
+    """Whether torch says that the processor has a feature; False where this torch cannot tell."""
+    probe = getattr(torch.cpu, f"_is_{feature}_supported", lambda: False)
+    return bool(probe())
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from linearsr.devices import choose_autocast, choose_device, choose_precision, has_amx
+from linearsr import devices
+from linearsr.devices import choose_autocast, choose_device, choose_precision, has_fast_bfloat16
 from linearsr.errors import DeviceError
 
 CPU = torch.device("cpu")
@@ -11,13 +12,15 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def machine(monkeypatch):
-    """Pretend to be a machine with these accelerators."""
+    """Pretend to be a machine with these accelerators, and a processor with such units for bfloat16."""
 
-    def pretend(*, cuda=0, mps=False, amx=False):
+    def pretend(*, cuda=0, mps=False, amx=False, avx512_bf16=False, processor="Intel(R) Xeon(R) Processor"):
         monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda > 0)
         monkeypatch.setattr(torch.cuda, "device_count", lambda: cuda)
         monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
         monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx, raising=False)
+        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512_bf16, raising=False)
+        monkeypatch.setattr(devices, "processor_name", lambda: processor)
 
     pretend()
     return pretend
@@ -58,6 +61,9 @@ def test_device_that_is_not_there_is_named_with_a_remedy(machine, there, name):
     [
         ({}, "cpu", torch.float32),
         ({"amx": True}, "cpu", torch.bfloat16),
+        ({"avx512_bf16": True}, "cpu", torch.float32),
+        ({"avx512_bf16": True, "processor": "AMD EPYC 9R14"}, "cpu", torch.bfloat16),
+        ({"processor": "AMD EPYC 7763"}, "cpu", torch.float32),
         ({"cuda": 1}, "cuda", torch.bfloat16),
         ({"amx": True}, "mps", torch.float32),
     ],
@@ -74,9 +80,11 @@ def test_training_runs_in_the_precision_asked_for(machine, name):
     assert choose_autocast(name, CPU) == name
 
 
-def test_missing_probe_means_no_amx(machine, monkeypatch):
+def test_torch_that_cannot_tell_computes_in_float32(machine, monkeypatch):
+    machine(amx=True, avx512_bf16=True, processor="AMD EPYC 9R14")
     monkeypatch.delattr(torch.cpu, "_is_amx_tile_supported")
-    assert not has_amx(CPU)
+    monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported")
+    assert not has_fast_bfloat16(CPU)
 
 
 @pytest.mark.parametrize(

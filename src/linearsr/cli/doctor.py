@@ -65,10 +65,10 @@ def _libvips() -> str:
 def _cpu() -> str:
     import torch
 
-    from linearsr.devices import has_amx
+    from linearsr.devices import has_fast_bfloat16
 
-    amx = "AMX" if has_amx(torch.device("cpu")) else "no AMX"
-    return f"{os.cpu_count()} cores, {torch.backends.cpu.get_cpu_capability()}, {amx}"
+    faster = "bfloat16" if has_fast_bfloat16(torch.device("cpu")) else "float32"
+    return f"{os.cpu_count()} cores, {torch.backends.cpu.get_cpu_capability()}, faster in {faster}"
 
 
 def _devices() -> str:

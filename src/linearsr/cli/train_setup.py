@@ -159,7 +159,7 @@ def stage_options(callback: Callback) -> Callable[..., Any]:
             type=click.Choice(["auto", "fp32", "bf16"]),
             default="auto",
             show_default=True,
-            help="auto is bf16 (autocast) on a GPU, or a CPU with AMX; fp32 elsewhere.",
+            help="auto is bf16 (autocast) on a GPU, or a CPU fast in it; fp32 elsewhere.",
         ),
         click.option(
             "--accumulate", type=click.IntRange(min=1), default=1, show_default=True, help="Parts of a batch."
