@@ -234,6 +234,11 @@ def training_mix() -> DegradationMix:
     )
 
 
+def clean_mix() -> DegradationMix:
+    """Presets that leave no noise or blocks to speak of, in the proportions that others have of the two."""
+    return (camera(), 0.83), (light(), 0.17)
+
+
 def spoiled_mix() -> DegradationMix:
     """Presets that leave noise or blocks, mostly: what a decoder for photos less their noise learns from."""
     return (

@@ -30,7 +30,7 @@ from linearsr.models.experts import ExpertTransformer
 from linearsr.models.judging import judged_batch
 from linearsr.models.noise_judge import TOLD
 from linearsr.training.config import WHOLE, Part, StageConfig
-from linearsr.training.denoising import SPREAD
+from linearsr.training.denoising import NOISY_SHARE, SPREAD
 from linearsr.training.distributed import rank, world
 from linearsr.training.draws import Draws
 from linearsr.training.learner import Learner
@@ -38,8 +38,6 @@ from linearsr.training.objective import ImageLoss
 from linearsr.training.stages import sampled_latent
 from linearsr.training.tensors import read_tensors, write_tensors
 
-LEAST_SHARE = 0.3
-"""Of a picture's noise: of those that keep more of it there is nothing to learn."""
 AT_ONCE = 8
 """Pictures that are judged together."""
 KEPT_EVERY = 3
@@ -98,7 +96,7 @@ class CleaningPool:
         while len(noisy) < count:
             lr, hr = (_levels(part) for part in source.batch(step, seed=seed, size=AT_ONCE, lr_side=lr_side))
             told, share = judged_batch(_unit(lr).to(denoiser.strength_in.weight.device), denoiser)
-            chosen = torch.nonzero(share >= LEAST_SHARE)[:, 0].tolist()
+            chosen = torch.nonzero(share >= NOISY_SHARE)[:, 0].tolist()
             for index in chosen or range(AT_ONCE):  # one that has learned nothing yet takes nothing out
                 noisy.append(lr[index])
                 clean.append(_levels(_reduced(_unit(hr[index][None]), lr_side))[0])

@@ -14,10 +14,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from linearsr.data.draws import derive_seed
+from linearsr.data.loader import degrade_mixed
 from linearsr.data.noisy import NoisyPairs
+from linearsr.data.presets import DegradationMix
 from linearsr.data.sampling import ChangedPairs, PairSource, Sample, spoiled_as_nan
 from linearsr.models.denoiser import LEVELS_PER_UNIT, Denoiser, NoiseMeter
-from linearsr.models.judging import denoised_batch
+from linearsr.models.judging import denoised_batch, judged_batch
 from linearsr.models.noise_cells import noise_cells
 from linearsr.models.noise_judge import NoiseJudge
 from linearsr.training.config import WHOLE, Part, StageConfig
@@ -31,6 +34,8 @@ SPREAD = 0.15
 """Deviation of log s' from log s."""
 LEAST = 1.0
 """8-bit levels that count for all weaker noise: the logarithm of none has no bound, and less is not to be seen."""
+NOISY_SHARE = 0.3
+"""Pictures that keep more of their noise than the rest of this are left to the decoder for photos as they are."""
 
 
 class DenoiseStage:
@@ -85,6 +90,26 @@ class DenoisedPairs(ChangedPairs):
     def changed(self, lr: Tensor, hr: Tensor, samples: list[Sample]) -> tuple[Tensor, Tensor]:
         lr = spoiled_as_nan(lr.to(self._denoiser.strength_in.weight.device))
         return denoised_batch(lr, self._denoiser), hr
+
+
+class UndisturbedPairs(DenoisedPairs):
+    """The same without any that a denoiser would take much from: those are degraded anew, by ``mix``, and hardly noisy.
+
+    What it leaves as they are in use, faint noise and all, a decoder is to cope with.
+    """
+
+    def __init__(self, source: PairSource, denoiser: Denoiser, mix: DegradationMix) -> None:
+        super().__init__(source, denoiser)
+        self._mix = mix
+
+    def changed(self, lr: Tensor, hr: Tensor, samples: list[Sample]) -> tuple[Tensor, Tensor]:
+        lr = spoiled_as_nan(lr.to(self._denoiser.strength_in.weight.device)).clone()
+        _, share = judged_batch(lr, self._denoiser)
+        noisy = torch.nonzero(share >= NOISY_SHARE)[:, 0].tolist()
+        if noisy:
+            seeds = [derive_seed(samples[index].seed, "undisturbed") for index in noisy]
+            lr[noisy] = degrade_mixed(hr[noisy].to(lr) / 2 + 0.5, self._mix, seeds) * 2 - 1
+        return super().changed(lr, hr, samples)
 
 
 @dataclass(frozen=True)

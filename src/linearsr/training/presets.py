@@ -75,7 +75,18 @@ def tiny() -> Recipe:
             name="fidelity", steps=1400, batch=4, lr_side=48, learning_rate=2e-4, clip_norm=0.5, seed=7
         ),
         fidelity_loss=ImageLossWeights(l1=1.0),
-        detail=replace(polish, name="detail", steps=2000, batch=8, lr_side=32, seed=8),
+        detail=replace(
+            polish,
+            name="detail",
+            steps=3000,
+            batch=8,
+            lr_side=40,
+            learning_rate=1.5e-4,
+            warmup=100,
+            final_rate=0.04,
+            ema_decay=0.998,
+            seed=8,
+        ),
         detail_loss=detail_loss,
         clean_answer=replace(
             denoise,

@@ -24,17 +24,18 @@ from torch import Tensor, nn
 from linearsr.data.defocus import DefocusedPairs
 from linearsr.data.degraded import DegradedPairs
 from linearsr.data.drawings import DrawnPairs
-from linearsr.data.presets import training_mix
+from linearsr.data.presets import clean_mix, training_mix
 from linearsr.data.sampling import PairSource
 from linearsr.diffusion.flow import TimestepDensity
 from linearsr.diffusion.sampler import plan_timesteps
 from linearsr.errors import InputError
 from linearsr.models.autoencoder import Autoencoder, AutoencoderConfig
 from linearsr.models.deep import DeepAutoencoderConfig
+from linearsr.models.denoiser import Denoiser
 from linearsr.models.experts import BOUNDARIES, ExpertsConfig, ExpertTransformer
 from linearsr.models.transformer import LinearTransformer
 from linearsr.training.config import StageConfig
-from linearsr.training.denoising import DenoisedPairs
+from linearsr.training.denoising import DenoisedPairs, UndisturbedPairs
 from linearsr.training.finished import finished_pipeline, finished_stage
 from linearsr.training.models import Models, seeded
 from linearsr.training.objective import ImageLossWeights
@@ -155,13 +156,14 @@ def train_sft(work: Workspace, models: Models | None = None, *, start: str = KNE
 def train_fidelity(work: Workspace, models: Models | None = None) -> Models:
     """Train a copy of the finished decoder for its distance to the photo alone."""
     models = models or finished_pipeline(work.run)
-    return _train_decoder(work, models, work.recipe.fidelity, work.recipe.fidelity_loss, "fidelity")
+    return _train_decoder(work, models, work.recipe.fidelity, work.recipe.fidelity_loss, "fidelity", DenoisedPairs)
 
 
 def train_detail(work: Workspace, models: Models | None = None) -> Models:
-    """Train a copy of the fidelity decoder for the look of its images: less noise is mistaken for detail."""
+    """Train a copy of the fidelity decoder for the look of its images, on photos that no noise is taken out of."""
     models = models or finished_stage(work.run, "fidelity")
-    return _train_decoder(work, models, work.recipe.detail, work.recipe.detail_loss, "detail")
+    left = partial(UndisturbedPairs, mix=clean_mix())
+    return _train_decoder(work, models, work.recipe.detail, work.recipe.detail_loss, "detail", left)
 
 
 def train_distill(work: Workspace, models: Models | None = None) -> Models:
@@ -255,19 +257,30 @@ def _train_images(work: Workspace, models: Models, config: StageConfig, pairs: P
 
 
 def _train_decoder(
-    work: Workspace, models: Models, config: StageConfig, weights: ImageLossWeights, name: str
+    work: Workspace,
+    models: Models,
+    config: StageConfig,
+    weights: ImageLossWeights,
+    name: str,
+    met: Callable[[PairSource, Denoiser], PairSource],
 ) -> Models:
-    """Train a copy of the decoder on latents sampled by the experts, which stay as they are, as the denoiser does."""
+    """Train a copy of the decoder on latents sampled by the experts, which stay as they are, as the denoiser does.
+
+    ``met`` makes of degraded pairs those that the decoder meets where there is a denoiser.
+    """
     models.to(work.device)
     autoencoder, experts = models.autoencoder, models.experts
     assert experts is not None, "a pipeline always has experts"
-    decoder = copy.deepcopy(autoencoder.decoder)
-    pairs: PairSource = DegradedPairs(DrawnPairs(work.pairs(), work.recipe.drawn_share), training_mix())
-    fixed = work.validation_set()
-    if models.denoiser is not None:
-        pairs, fixed = DenoisedPairs(pairs, models.denoiser), fixed.less_noise(models.denoiser)
+    decoder, denoiser, fixed = copy.deepcopy(autoencoder.decoder), models.denoiser, work.validation_set()
+
+    def source() -> PairSource:
+        pairs = DegradedPairs(DrawnPairs(work.pairs(), work.recipe.drawn_share), training_mix())
+        return pairs if denoiser is None else met(pairs, denoiser)
+
+    if denoiser is not None:
+        fixed = fixed.less_noise(denoiser)
     # Blurred last: a photo both out of focus and degraded looks like a sharp one that is degraded more.
-    pairs = DefocusedPairs(work.kept(pairs, config), work.recipe.defocus_share)
+    pairs = DefocusedPairs(work.kept(source, config), work.recipe.defocus_share)
     stage = DecoderStage(config, autoencoder, experts, pairs, work.image_loss(weights, config.seed))
     measure = partial(fixed.measure, experts, autoencoder, experts.config.boundaries)
     validation = Validation(every=work.recipe.validation.polish_every, measure=measure)

@@ -6,7 +6,7 @@
 4. expert        a copy of stage 3, trained with t inside its own SNR interval (the paper's MoE stage)
 5. polish        decoder and detail experts, judged by the decoded image of a sampled latent (the paper's SFT stage)
 6. fidelity      a copy of the decoder, judged by its distance to the photo alone: the far end of the fidelity knob
-7. detail        a copy of that one, judged by the look of its images again: the near end
+7. detail        a copy of that one, judged by the look of its images again, for photos as they are: the near end
 8. distill       the expert of the noisiest interval learns where all of them end: the student of ``--steps 1``
 
 Beside them, ``denoise`` (denoising.py) and ``polish-denoiser`` (denoiser_polish.py) train what takes noise out of

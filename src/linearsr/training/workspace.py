@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -94,16 +93,20 @@ class Workspace:
 
         return _made_once(self.run / POOL_NAME, degraded)
 
-    def kept(self, pairs: PairSource, stage: StageConfig) -> PairSource:
+    def kept(self, source: Callable[[], PairSource], stage: StageConfig) -> PairSource:
         """Make pairs beforehand for a stage, because making them takes longer than training on them.
 
-        Where photos are degraded live, these pairs are made as they are needed, too.
+        ``source`` is asked for only while they are not made. Where photos are degraded live, these pairs are made as
+        they are needed, too.
         """
         if self.live:
-            return pairs
+            return source()
         plan = self.recipe.decoder_pairs
-        make = partial(PairPool.of, pairs, count=plan.count, lr_side=plan.lr_side, seed=stage.seed)
-        return _made_once(self.run / stage.name / PAIRS_NAME, make)
+
+        def pool() -> PairPool:
+            return PairPool.of(source(), count=plan.count, lr_side=plan.lr_side, seed=stage.seed)
+
+        return _made_once(self.run / stage.name / PAIRS_NAME, pool)
 
     def validation_set(self) -> ValidationSet:
         """Crops of the photos that are kept out of training.

@@ -7,10 +7,21 @@ import torch
 from small_models import changing_denoiser, randn, small_denoiser
 from small_stages import small_config, small_stage, synthetic_pool
 
+from linearsr.data.draws import derive_seed
+from linearsr.data.loader import degrade_mixed
 from linearsr.data.noise_mixes import denoising_mix
 from linearsr.data.noisy import NoisyPairs
+from linearsr.data.presets import clean_mix
+from linearsr.data.sampling import own_samples
 from linearsr.models.judging import denoised_batch
-from linearsr.training.denoising import LEAST, DenoisedPairs, DenoiseStage, DenoisingSet, strength_of
+from linearsr.training.denoising import (
+    LEAST,
+    DenoisedPairs,
+    DenoiseStage,
+    DenoisingSet,
+    UndisturbedPairs,
+    strength_of,
+)
 
 
 def test_strength_is_the_root_mean_square_of_what_has_changed_and_never_nothing():
@@ -80,11 +91,23 @@ def test_pairs_are_denoised_on_the_lr_side_alone():
     assert not torch.equal(clean, lr)
 
 
+def test_pairs_that_noise_would_be_taken_from_are_degraded_anew():
+    denoiser, pool, mix = changing_denoiser(9), synthetic_pool(), clean_mix()
+    options = {"seed": 0, "size": 2, "lr_side": 16}
+    (lr, hr), (left, same) = pool.batch(3, **options), UndisturbedPairs(pool, denoiser, mix).batch(3, **options)
+    assert torch.equal(hr, same)
+    seeds = [derive_seed(sample.seed, "undisturbed") for sample in own_samples(3, seed=0, size=2, rank=0, world=1)]
+    anew = degrade_mixed(hr / 2 + 0.5, mix, seeds) * 2 - 1
+    assert torch.equal(left, denoised_batch(anew, denoiser))  # what is taken out of those still is, as in use
+    assert torch.equal(UndisturbedPairs(pool, changing_denoiser(0), mix).batch(3, **options)[0], lr)
+
+
 def test_a_spoiled_lr_image_is_not_hidden_by_denoising():
     class Spoiled:
         def batch(self, step, **options):
             lr, hr = synthetic_pool().batch(step, **options)
             return lr * 100, hr
 
-    lr, _ = DenoisedPairs(Spoiled(), small_denoiser()).batch(0, seed=0, size=2, lr_side=16)
-    assert lr.isnan().any()
+    for pairs in DenoisedPairs(Spoiled(), small_denoiser()), UndisturbedPairs(Spoiled(), small_denoiser(), clean_mix()):
+        lr, _ = pairs.batch(0, seed=0, size=2, lr_side=16)
+        assert lr.isnan().any()

@@ -40,20 +40,19 @@ def test_live_pairs_are_degraded_anew_and_leave_no_pool(work):
 
 
 def test_pairs_of_a_stage_are_made_once_and_read_afterwards(work):
-    class Gone:
-        def batch(self, *args, **options):
-            raise AssertionError("there is a pool already")
+    def gone():
+        raise AssertionError("there is a pool already")
 
     stage = work.recipe.detail
-    first = batch(work.kept(work.pairs(), stage))
+    first = batch(work.kept(work.pairs, stage))
     assert [path.name for path in (work.run / "detail").iterdir()] == ["pairs.safetensors"]
-    assert all(a.equal(b) for a, b in zip(first, batch(work.kept(Gone(), stage)), strict=True))
+    assert all(a.equal(b) for a, b in zip(first, batch(work.kept(gone, stage)), strict=True))
 
 
 def test_pairs_of_a_stage_stay_live_where_photos_are(work):
     live = replace(work, live=True)
     source = live.pairs()
-    assert live.kept(source, work.recipe.detail) is source
+    assert live.kept(lambda: source, work.recipe.detail) is source
     assert not work.run.exists()
 
 
