@@ -160,7 +160,7 @@ class SRPipeline:
         """Return the decoder at ``fidelity``, 0 for the most detail and 1 for the least distance to the photo.
 
         ``denoised`` is the share of the photo's noise that is taken out. A fidelity of None is the model's own for
-        that: a fifth of the way where nothing is, or 0 without a second decoder.
+        that: a quarter of the way where nothing is, or 0 without a second decoder.
 
         Raises:
             InputError: if the model has none but that of 0.
@@ -219,7 +219,7 @@ class SRPipeline:
             num_inference_steps: sampling steps (NFE); 4 gives each expert one.
             denoise: share of the photo's noise and JPEG blocks that is taken out first, from 0 to 1; None takes out all
                 where they are there for sure and nothing where it may be texture.
-            fidelity: from 0, the most detail, to 1, the closest to the photo; None is the model's own: a fifth, or
+            fidelity: from 0, the most detail, to 1, the closest to the photo; None is the model's own: a quarter, or
                 less, down to 0, where noise or blocks were taken out.
             tags: "none", words, or "auto": each photo's own, for a model trained with tags.
             caption: free text in the place of tags, for a model with a text encoder.

@@ -288,7 +288,7 @@ def test_noise_that_was_taken_out_is_said_with_the_result(photos, capsys, option
     assert run(["upscale", "noisy.png", "-o", "a.png", "--json-progress", *options]) == 0
     (done,) = (event for event in map(json.loads, capsys.readouterr().out.splitlines()) if event["event"] == "done")
     assert done["denoised"] == share
-    assert done["fidelity"] == pytest.approx(0.2 * (1 - share), abs=0.001)
+    assert done["fidelity"] == pytest.approx(0.25 * (1 - share), abs=0.001)
     assert run(["upscale", "noisy.png", "-o", "b.png", *options]) == 0
     said = f"noisy.png, {share:.0%} of its noise or blocks out: 64x64" if share else "noisy.png: 64x64"
     assert capsys.readouterr().err.startswith(said)

@@ -91,7 +91,7 @@ def _read_negative_tags(ctx: click.Context, param: click.Parameter, value: str |
 @click.option(
     "--fidelity",
     type=float,
-    help="From 0, the most detail, to 1, the closest to the photo [default: 0.2, down to 0 where noise went; "
+    help="From 0, the most detail, to 1, the closest to the photo [default: 0.25, down to 0 where noise went; "
     "0 for models without the choice].",
 )
 @click.option(

@@ -17,8 +17,8 @@ import torch
 
 from linearsr.models.autoencoder import Decoder
 
-DEFAULT = 0.2
-"""Of models with both decoders: better than 0 by PSNR, SSIM, LPIPS and DISTS at once (docs/results.md)."""
+DEFAULT = 0.25
+"""Of models with both decoders: detail like that of larger networks, nearer to the photo (docs/log.md)."""
 DENOISED = 0.0
 """The same where all noise was taken out: the decoder for those photos has nothing to sharpen (docs/log.md)."""
 
