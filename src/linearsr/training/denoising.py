@@ -35,7 +35,7 @@ SPREAD = 0.15
 LEAST = 1.0
 """8-bit levels that count for all weaker noise: the logarithm of none has no bound, and less is not to be seen."""
 NOISY_SHARE = 0.3
-"""Pictures that keep more of their noise than the rest of this are left to the decoder for photos as they are."""
+"""Of a picture's noise: where less is taken out, the picture is one for the decoder of photos as they are."""
 
 
 class DenoiseStage:

@@ -48,6 +48,18 @@ def tiny() -> Recipe:
         save_every=500,
         seed=10,
     )
+    detail = replace(
+        polish,
+        name="detail",
+        steps=3000,
+        batch=8,
+        lr_side=40,
+        learning_rate=1.5e-4,
+        warmup=100,
+        final_rate=0.04,
+        ema_decay=0.998,
+        seed=8,
+    )
     polish_loss = ImageLossWeights(l1=3.0, lpips=0.2, grid=4.0, dists=0.3, dists_samples=1, adversarial=0.01)
     detail_loss = replace(polish_loss, l1=2.0, lpips=0.4, dists=0.6, dists_samples=2, adversarial=0.015)
     return Recipe(
@@ -75,18 +87,7 @@ def tiny() -> Recipe:
             name="fidelity", steps=1400, batch=4, lr_side=48, learning_rate=2e-4, clip_norm=0.5, seed=7
         ),
         fidelity_loss=ImageLossWeights(l1=1.0),
-        detail=replace(
-            polish,
-            name="detail",
-            steps=3000,
-            batch=8,
-            lr_side=40,
-            learning_rate=1.5e-4,
-            warmup=100,
-            final_rate=0.04,
-            ema_decay=0.998,
-            seed=8,
-        ),
+        detail=detail,
         detail_loss=detail_loss,
         clean_answer=replace(
             denoise,
@@ -99,18 +100,7 @@ def tiny() -> Recipe:
             save_every=200,
             seed=15,
         ),
-        cleaned=replace(
-            polish,
-            name="cleaned",
-            steps=2700,
-            batch=8,
-            lr_side=40,
-            learning_rate=1.5e-4,
-            warmup=100,
-            final_rate=0.04,
-            ema_decay=0.998,
-            seed=14,
-        ),
+        cleaned=replace(detail, name="cleaned", steps=2700, seed=14),
         cleaned_loss=replace(detail_loss, lpips=0.5),
         distill=StageConfig(
             name="distill", steps=600, batch=16, lr_side=64, learning_rate=3e-4, warmup=20, ema_decay=0.98, seed=9
