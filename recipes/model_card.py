@@ -55,8 +55,10 @@ $stages
 
 Losses are means over the first and last tenth of each stage's log; in the polish its weights were raised on the way
 (`docs/log.md`). A number behind a stage counts how often it was gone on with (a meter, made anew), and the log says
-what was changed. Of `detail-9`, on photos that the denoiser leaves as they are, half is in the weights and half of what
-it went on from; so is half of `detail-8` in that; in what it went on from, `detail-7` has four tenths; of the rest
+what was changed. `detail-11` is in the weights as it ended; it learned, like `detail-10`, from pairs as soft as a
+camera's. It went on from half of `detail-10`, which followed `detail-9`, and half of the weights before. Half of those
+is `detail-9`, on photos that the denoiser leaves as they are, and half what it went on from; so is half of `detail-8`
+in that; in what it went on from, `detail-7` has four tenths; of the rest
 `detail-6` has three tenths and the one before seven. `denoise-5` went on from half of `denoise-4`
 and half of the one before. `clean-answer` and `cleaned` learned from what Real-ESRGAN x4plus (BSD 3-Clause, Xintao
 Wang) makes of 2,000 noisy pictures; the decoder had seen 1,000 steps of them before, 1,800 more steps brought the

@@ -6,10 +6,10 @@ picture -> rows of the enlarged image (streaming.py) -> depth, grey, alpha and s
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -24,9 +24,9 @@ from linearsr.expert_files import Layout, Residency
 from linearsr.finishing import RowsCallback, finish
 from linearsr.hub import COMPACT, EXACT, ModelParts, find_model, load_model, save_model
 from linearsr.hub_transfer import upload
-from linearsr.imaging.convert import to_picture, to_pil
+from linearsr.imaging.convert import to_picture
 from linearsr.imaging.limits import CLI_LIMITS, Limits
-from linearsr.imaging.picture import Picture, Samples, to_unit
+from linearsr.imaging.picture import Picture, Samples
 from linearsr.imaging.strips import Strips
 from linearsr.lr_image import DenoisedImage, LRImage, denoised, fitting_share
 from linearsr.memory import AUTO_TILE
@@ -35,6 +35,7 @@ from linearsr.models.denoiser import Denoiser
 from linearsr.models.experts import ExpertTransformer
 from linearsr.models.fidelity import FidelityKnob
 from linearsr.models.peers import Peers
+from linearsr.output import OutputType, SROutput, check_output_type
 from linearsr.request import UpscaleRequest
 from linearsr.streaming import Upscaling
 from linearsr.tags.encoder import WordEncoder
@@ -45,21 +46,7 @@ from linearsr.tags.text import PACKAGE_WORDS
 from linearsr.tags.words import parse_tags
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
     from linearsr.imaging.convert import ImageLike
-
-OutputType = Literal["pil", "np", "pt"]
-
-
-@dataclass(frozen=True)
-class SROutput:
-    """Results of a pipeline call, one per image: its tags, the share of its noise or blocks that went, its fidelity."""
-
-    images: list[Image] | list[np.ndarray] | list[Tensor]
-    tags: list[tuple[str, ...]]
-    denoised: list[float]
-    fidelity: list[float]
 
 
 class SRPipeline:
@@ -230,8 +217,7 @@ class SRPipeline:
             callback_on_step_end: called as (step, timestep reached, latent) after every step; the next one
                 overwrites a latent of over 128 MB.
         """
-        if output_type not in ("pil", "np", "pt"):
-            raise InputError(f"output_type {output_type!r} is unknown", remedy='use "pil", "np" or "pt"')
+        check_output_type(output_type)
         request = UpscaleRequest(
             scale=scale,
             steps=num_inference_steps,
@@ -249,14 +235,7 @@ class SRPipeline:
             self.upscale(picture, own, generator=generator, on_step_end=callback_on_step_end)
             for picture, own in zip(pictures, requests, strict=True)
         ]
-        used = [own.chosen_tags for own in requests]
-        shares = [own.denoise or 0.0 for own in requests]
-        fidelities = [own.fidelity or 0.0 for own in requests]
-        if output_type == "pil":
-            return SROutput([to_pil(result) for result in results], used, shares, fidelities)
-        arrays = [to_unit(result.color) for result in results]
-        tensors = [torch.from_numpy(a).permute(2, 0, 1) for a in arrays]
-        return SROutput(arrays if output_type == "np" else tensors, used, shares, fidelities)
+        return SROutput.of(results, requests, output_type)
 
     def settled(self, picture: Picture, request: UpscaleRequest) -> UpscaleRequest:
         """Return the request with what is left to the picture decided: tags, how much noise goes, and fidelity."""

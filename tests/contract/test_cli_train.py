@@ -208,7 +208,7 @@ def test_decoders_are_trained_on_what_the_denoiser_leaves(train, finished, tmp_p
     with_denoiser, without = tmp_path / "with", tmp_path / "without"
     for run, left_out in ((with_denoiser, ("detail",)), (without, ("detail", *DENOISER_STAGES))):
         shutil.copytree(finished, run, ignore=shutil.ignore_patterns(*left_out))
-        assert train("detail", run, "--quiet", steps=1) == 0
+        assert train("detail", run, "--quiet", steps=4) == 0  # most pairs are made anew as a camera takes them
     first, second = (load_file(run / "detail/autoencoder.safetensors") for run in (with_denoiser, without))
     assert not all(value.equal(second[name]) for name, value in first.items())
 

@@ -91,7 +91,7 @@ def sft_command(setup: Setup, start: str) -> None:
 @stage_options
 def fidelity_command(setup: Setup) -> None:
     """A copy of the finished decoder that stays close to the photo: the far end of upscale --fidelity."""
-    from linearsr.training.recipe import train_fidelity
+    from linearsr.training.decoder_recipe import train_fidelity
 
     with workspace(setup) as work:
         train_fidelity(work, setup.models(decoder="faithful"))
@@ -101,7 +101,7 @@ def fidelity_command(setup: Setup) -> None:
 @stage_options
 def detail_command(setup: Setup) -> None:
     """The decoder of fidelity, trained for the look of its pictures: the near end of upscale --fidelity."""
-    from linearsr.training.recipe import train_detail
+    from linearsr.training.decoder_recipe import train_detail
 
     with workspace(setup) as work:
         train_detail(work, setup.models())

@@ -17,13 +17,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from linearsr.data.blur import blurred
 from linearsr.data.draws import Draws, derive_seed
 from linearsr.data.sampling import SCALE, ChangedPairs, PairSource, Sample
 
 DEVIATIONS = (6.0, 24.0)
 """In HR pixels; the widest blur of the camera preset has 3.6."""
-REACH = 3
-"""Deviations that a kernel reaches to either side."""
 WHOLE_SHARE = 0.5
 """Share of the blurred crops that are so all over."""
 RAMP = (0.05, 0.5)
@@ -46,8 +45,8 @@ class DefocusedPairs(ChangedPairs):
         lr, hr = lr.clone(), hr.clone()
         for index in torch.nonzero(applies)[:, 0].tolist():
             mask, deviation = masks[index], float(deviations[index])
-            hr[index] = hr[index].lerp(_blurred(hr[index], deviation), mask)
-            soft = lr[index].lerp(_blurred(lr[index], deviation / SCALE), F.avg_pool2d(mask[None], SCALE)[0])
+            hr[index] = hr[index].lerp(blurred(hr[index], deviation), mask)
+            soft = lr[index].lerp(blurred(lr[index], deviation / SCALE), F.avg_pool2d(mask[None], SCALE)[0])
             lr[index] = ((soft + 1) * _LEVELS).round() / _LEVELS - 1
         return lr, hr
 
@@ -60,18 +59,3 @@ def _ramps(draws: Draws, side: int) -> Tensor:
     along = angle.cos()[:, None, None] * line + angle.sin()[:, None, None] * line[:, None]
     ramps = ((along - place[:, None, None]) / width[:, None, None] + 0.5).clamp(0, 1)
     return ramps.masked_fill(whole[:, None, None], 1)
-
-
-def _blurred(image: Tensor, deviation: float) -> Tensor:
-    """(C, H, W) blurred; what lies beyond the border is as at the border."""
-    down, across = (_blurring(side, deviation).to(image) for side in image.shape[-2:])
-    return down @ image @ across.T
-
-
-def _blurring(side: int, deviation: float) -> Tensor:
-    """(side, side) matrix that blurs a line of pixels: in a product of matrices, wide kernels cost no more."""
-    radius = math.ceil(REACH * deviation)
-    taps = torch.arange(-radius, radius + 1)
-    kernel = torch.exp(-0.5 * (taps / deviation) ** 2)
-    sources = (torch.arange(side)[:, None] + taps).clamp(0, side - 1)
-    return torch.zeros(side, side).scatter_add_(1, sources, (kernel / kernel.sum()).expand_as(sources))

@@ -1,4 +1,4 @@
-"""The stages of the denoiser one by one; those of the other networks stand in recipe.py.
+"""The stages of the denoiser one by one; those of the other networks stand in recipe.py and decoder_recipe.py.
 
 RUN/denoise, meter, judge             train_denoise           by themselves
 RUN/polish-denoiser, .../judge        train_polish_denoiser   from RUN/denoise and the last finished pipeline

@@ -39,8 +39,8 @@ class Recipe:
     """From photos to weights. ``variants`` is how often each photo is degraded for the pool.
 
     Of what decoders of fidelity and detail, denoiser, meter and judge learn from, ``drawn_share`` are drawings; then
-    ``defocus_share`` is out of focus for the decoders, and ``smooth_share`` for the others. ``decoder_pairs`` are made
-    for a decoder where photos are not degraded live.
+    ``defocus_share`` is out of focus for the decoders, and ``smooth_share`` for the others. ``camera_share`` is of what
+    the decoder of detail learns from. ``decoder_pairs`` are made for a decoder where photos are not degraded live.
     ``judge_pictures`` are what the judge of noise learns from, again and again.
     ``guidance_drop`` is the share of samples that are trained without guidance, where a transformer has any.
     """
@@ -78,12 +78,13 @@ class Recipe:
     guidance_drop: float = 0.15
     defocus_share: float = 0.15
     drawn_share: float = 0.15
+    camera_share: float = 0.75
     smooth_share: float = 0.3
 
     def __post_init__(self) -> None:
         if not 0 < self.sft_share <= 1:
             raise ValueError(f"sft_share must be in (0, 1], not {self.sft_share}")
-        for name in ("guidance_drop", "defocus_share", "drawn_share", "smooth_share"):
+        for name in ("guidance_drop", "camera_share", "defocus_share", "drawn_share", "smooth_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be from 0 to 1, not {getattr(self, name)}")
 

@@ -5,11 +5,10 @@
     RUN/experts/expert1 ... N      train_experts         from the knee of RUN/flow
     RUN/polish                     train_polish
     RUN/sft                        train_sft             from the knee of RUN/polish
-    RUN/fidelity                   train_fidelity        from the last finished one
-    RUN/detail                     train_detail          from RUN/fidelity
     RUN/distill                    train_distill         from the last finished one
 
-Those of the denoiser stand in denoiser_recipe.py. A stage whose networks are in place is not trained again.
+Those of decoders and denoiser stand in decoder_recipe.py and denoiser_recipe.py. A stage whose networks are in place is
+not trained again.
 """
 
 from __future__ import annotations
@@ -21,29 +20,21 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from linearsr.data.defocus import DefocusedPairs
-from linearsr.data.degraded import DegradedPairs
-from linearsr.data.drawings import DrawnPairs
-from linearsr.data.presets import clean_mix, training_mix
 from linearsr.data.sampling import PairSource
 from linearsr.diffusion.flow import TimestepDensity
 from linearsr.diffusion.sampler import plan_timesteps
 from linearsr.errors import InputError
 from linearsr.models.autoencoder import Autoencoder, AutoencoderConfig
 from linearsr.models.deep import DeepAutoencoderConfig
-from linearsr.models.denoiser import Denoiser
 from linearsr.models.experts import BOUNDARIES, ExpertsConfig, ExpertTransformer
 from linearsr.models.transformer import LinearTransformer
 from linearsr.training.config import StageConfig
-from linearsr.training.denoising import DenoisedPairs, UndisturbedPairs
 from linearsr.training.finished import finished_pipeline, finished_stage
 from linearsr.training.models import Models, seeded
-from linearsr.training.objective import ImageLossWeights
 from linearsr.training.presets import ExpertsName, expert_split
 from linearsr.training.stages import (
     AutoencoderStage,
     BaseStage,
-    DecoderStage,
     DistillStage,
     FlowStage,
     PolishStage,
@@ -153,19 +144,6 @@ def train_sft(work: Workspace, models: Models | None = None, *, start: str = KNE
     return _train_images(work, models, work.recipe.sft, work.detailed_pairs(), "sft")
 
 
-def train_fidelity(work: Workspace, models: Models | None = None) -> Models:
-    """Train a copy of the finished decoder for its distance to the photo alone."""
-    models = models or finished_pipeline(work.run)
-    return _train_decoder(work, models, work.recipe.fidelity, work.recipe.fidelity_loss, "fidelity", DenoisedPairs)
-
-
-def train_detail(work: Workspace, models: Models | None = None) -> Models:
-    """Train a copy of the fidelity decoder for the look of its images, on photos that no noise is taken out of."""
-    models = models or finished_stage(work.run, "fidelity")
-    left = partial(UndisturbedPairs, mix=clean_mix())
-    return _train_decoder(work, models, work.recipe.detail, work.recipe.detail_loss, "detail", left)
-
-
 def train_distill(work: Workspace, models: Models | None = None) -> Models:
     """Train the expert of the noisiest interval to do alone, in one step, what all do in four; validated in one."""
     models = (models or finished_pipeline(work.run)).to(work.device)
@@ -254,39 +232,6 @@ def _train_images(work: Workspace, models: Models, config: StageConfig, pairs: P
     assert whole.experts is not None, "a copy of what has experts"
     _load_polished(whole.autoencoder, whole.experts, trained)
     return _keep(work, name, whole)
-
-
-def _train_decoder(
-    work: Workspace,
-    models: Models,
-    config: StageConfig,
-    weights: ImageLossWeights,
-    name: str,
-    met: Callable[[PairSource, Denoiser], PairSource],
-) -> Models:
-    """Train a copy of the decoder on latents sampled by the experts, which stay as they are, as the denoiser does.
-
-    ``met`` makes of degraded pairs those that the decoder meets where there is a denoiser.
-    """
-    models.to(work.device)
-    autoencoder, experts = models.autoencoder, models.experts
-    assert experts is not None, "a pipeline always has experts"
-    decoder, denoiser, fixed = copy.deepcopy(autoencoder.decoder), models.denoiser, work.validation_set()
-
-    def source() -> PairSource:
-        pairs = DegradedPairs(DrawnPairs(work.pairs(), work.recipe.drawn_share), training_mix())
-        return pairs if denoiser is None else met(pairs, denoiser)
-
-    if denoiser is not None:
-        fixed = fixed.less_noise(denoiser)
-    # Blurred last: a photo both out of focus and degraded looks like a sharp one that is degraded more.
-    pairs = DefocusedPairs(work.kept(source, config), work.recipe.defocus_share)
-    stage = DecoderStage(config, autoencoder, experts, pairs, work.image_loss(weights, config.seed))
-    measure = partial(fixed.measure, experts, autoencoder, experts.config.boundaries)
-    validation = Validation(every=work.recipe.validation.polish_every, measure=measure)
-    decoder.load_state_dict(work.train(stage, name, validation))
-    autoencoder.decoder = decoder
-    return _keep(work, name, models)
 
 
 def _load_polished(autoencoder: Autoencoder, experts: ExpertTransformer, weights: dict[str, Tensor]) -> None:
