@@ -50,14 +50,6 @@ def test_some_are_in_focus_on_one_side():
     assert (kept < 0.95).all()
 
 
-def test_a_pair_knows_neither_of_its_rank_nor_of_its_companions():
-    source = DefocusedPairs(synthetic_pool(), 0.5)
-    for whole, *halves in zip(
-        source.batch(3, **OPTIONS), *(source.batch(3, **OPTIONS, rank=rank, world=2) for rank in range(2)), strict=True
-    ):
-        assert torch.equal(whole, torch.cat(halves))
-
-
 @pytest.mark.parametrize("value", [-1.0, 1.0])
 def test_no_pixel_leaves_its_range(value):
     class Plain:
